@@ -1,0 +1,1 @@
+"""The catalogue of questions, each defined once as one .sql file."""

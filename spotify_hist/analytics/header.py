@@ -1,0 +1,127 @@
+"""Owns the header of a question's `.sql` file: its grammar and its parsing.
+
+Never runs SQL and never reads a file.
+
+    -- name: top-artists
+    -- summary: One sentence.
+    -- grain: one row per artist
+    -- chart: bar artist plays            (optional)
+    -- uses: period timezone kind user    (shared parameters; `period` is since until days year)
+    -- param limit: integer = 20 [1..1000]  Rows to return.
+    -- param kind: text = all {track|all}  What was played.
+    -- column artist: Who is meant.
+    -- example: --days 90
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from spotify_hist.analytics.params import PERIOD, SHARED, Param, ParamType, Value
+
+_LINE = re.compile(r"^-- (?P<key>[a-z]+)(?: (?P<name>[a-z_]+))?: (?P<value>.+)$")
+_PARAM = re.compile(
+    r"^(?P<type>integer|text|boolean)"
+    r"(?: = (?P<default>\S+))?"
+    r"(?: \[(?P<minimum>-?\d+)\.\.(?P<maximum>-?\d+)\])?"
+    r"(?: \{(?P<choices>[^}]+)\})?"
+    r"  (?P<help>.+)$"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """How a question's answer is drawn: `bar LABEL VALUE` or `heatmap ROW COLUMN VALUE`."""
+
+    form: str
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One question of the catalogue, as its file defines it."""
+
+    name: str
+    summary: str
+    grain: str
+    chart: Chart | None
+    params: tuple[Param, ...]
+    columns: Mapping[str, str] = field(hash=False)  # name -> meaning
+    example: str
+    sql: str
+
+    @property
+    def has_period(self) -> bool:
+        return any(param.name == "since" for param in self.params)
+
+
+def parse(text: str, origin: str) -> Query:
+    """The question of one `.sql` file; ValueError names the file and line that is wrong."""
+    single: dict[str, str] = {}
+    own: dict[str, Param] = {}
+    columns: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.startswith("--"):
+            break
+        match = _LINE.match(line)
+        if match is None:
+            raise ValueError(f"{origin}:{number}: not a header line: {line}")
+        key, name, value = match["key"], match["name"], match["value"]
+        if key == "param" and name:
+            own[name] = _param(name, value, f"{origin}:{number}")
+        elif key == "column" and name:
+            columns[name] = value
+        elif name is None and key in {"name", "summary", "grain", "chart", "uses", "example"}:
+            single[key] = value
+        else:
+            raise ValueError(f"{origin}:{number}: unknown header: {line}")
+    missing = {"name", "summary", "grain", "uses"} - set(single)
+    if missing:
+        raise ValueError(f"{origin}: header lacks {', '.join(sorted(missing))}")
+    shared = _shared(single["uses"].split(), origin)
+    params = {param.name: own.pop(param.name, param) for param in shared} | own
+    chart = single.get("chart", "").split()
+    return Query(
+        name=single["name"],
+        summary=single["summary"],
+        grain=single["grain"],
+        chart=Chart(chart[0], tuple(chart[1:])) if chart else None,
+        params=tuple(params.values()),
+        columns=columns,
+        example=single.get("example", ""),
+        sql=text,
+    )
+
+
+def _shared(names: list[str], origin: str) -> list[Param]:
+    found = []
+    for name in names:
+        for each in PERIOD if name == "period" else (name,):
+            if each not in SHARED:
+                raise ValueError(f"{origin}: unknown shared parameter {each}")
+            found.append(SHARED[each])
+    return found
+
+
+def _param(name: str, text: str, origin: str) -> Param:
+    match = _PARAM.match(text)
+    if match is None:
+        raise ValueError(f"{origin}: not a parameter: {text}")
+    kind: ParamType = match["type"]  # type: ignore[assignment]  # the pattern allows no other
+    base = SHARED.get(name, Param(name, kind, ""))
+    default: Value = match["default"]
+    if default is not None and kind == "integer":
+        default = int(default)
+    elif default is not None and kind == "boolean":
+        default = default == "true"
+    return replace(
+        base,
+        type=kind,
+        help=match["help"],
+        default=default,
+        minimum=int(match["minimum"]) if match["minimum"] else base.minimum,
+        maximum=int(match["maximum"]) if match["maximum"] else base.maximum,
+        choices=tuple(match["choices"].split("|")) if match["choices"] else base.choices,
+    )

@@ -1,0 +1,145 @@
+"""Owns the parameters of questions: the shared vocabulary, their types, and checking of values.
+
+Never silently replaces a value: what cannot be used is refused with the allowed ones named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from spotify_hist.errors import UsageError
+from spotify_hist.model import KINDS
+
+ParamType = Literal["integer", "text", "boolean"]
+Value = int | str | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """One parameter of a question; `name` is its SQL and JSON name, hyphenated on the terminal."""
+
+    name: str
+    type: ParamType
+    help: str
+    default: Value = None
+    minimum: int | None = None
+    maximum: int | None = None
+    choices: tuple[str, ...] = ()
+
+    @property
+    def option(self) -> str:
+        """The name on the command line, without the dashes."""
+        return self.name.replace("_", "-")
+
+    def json_schema(self) -> dict[str, object]:
+        """JSON Schema of a value, as MCP and OpenAPI show it."""
+        names = {"integer": "integer", "text": "string", "boolean": "boolean"}
+        schema: dict[str, object] = {"type": names[self.type], "description": self.help}
+        if self.choices:
+            schema["enum"] = list(self.choices)
+        if self.minimum is not None:
+            schema["minimum"] = self.minimum
+        if self.maximum is not None:
+            schema["maximum"] = self.maximum
+        if self.default is not None:
+            schema["default"] = self.default
+        return schema
+
+    def check(self, value: object) -> Value:
+        """`value` as this parameter's type; UsageError names the parameter and what it takes."""
+        if value is None:
+            return self.default
+        if self.type == "integer":
+            return self._check_integer(value)
+        if self.type == "boolean":
+            if isinstance(value, bool):
+                return value
+            raise self._refusal(value)
+        if not isinstance(value, str) or (self.choices and value not in self.choices):
+            raise self._refusal(value)
+        return value
+
+    def _check_integer(self, value: object) -> int:
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise self._refusal(value)
+        too_low = self.minimum is not None and value < self.minimum
+        if too_low or (self.maximum is not None and value > self.maximum):
+            raise self._refusal(value)
+        return value
+
+    def _refusal(self, value: object) -> UsageError:
+        if self.choices:
+            takes = "one of " + ", ".join(self.choices)
+        elif self.minimum is not None and self.maximum is not None:
+            takes = f"a whole number from {self.minimum} to {self.maximum}"
+        elif self.type == "integer":
+            takes = "a whole number"
+        else:
+            takes = "true or false" if self.type == "boolean" else "text"
+        shown = repr(value)
+        shown = shown if len(shown) <= 60 else shown[:57] + "..."
+        return UsageError(
+            f"{self.name} must be {takes}, not {shown}.", hint=f"{self.name}: {self.help}"
+        )
+
+
+SHARED: Mapping[str, Param] = {
+    param.name: param
+    for param in (
+        Param(
+            "since",
+            "text",
+            "Start of the period, included: a date (2024-06-01), a month (2024-06), a year (2024), "
+            "today, yesterday, last-month, last-year, or 90d for the last 90 days.",
+        ),
+        Param("until", "text", "End of the period, left out: in the same forms as since."),
+        Param("days", "integer", "The last N days, up to now.", minimum=1, maximum=36_500),
+        Param("year", "integer", "One calendar year.", minimum=2006, maximum=2100),
+        Param("timezone", "text", "IANA time zone, such as Europe/Berlin."),
+        Param(
+            "kind",
+            "text",
+            "What was played.",
+            default="track",
+            choices=(*KINDS, "all"),
+        ),
+        Param(
+            "min_ms",
+            "integer",
+            "Shortest listened time that counts, in milliseconds. Plays whose listened time is not "
+            "known count too.",
+            default=30_000,
+            minimum=0,
+            maximum=86_400_000,
+        ),
+        Param("user", "text", "The listener, where several share this history."),
+        Param("limit", "integer", "Most rows to return.", default=20, minimum=1, maximum=1000),
+        Param(
+            "offset",
+            "integer",
+            "Rows to leave out at the start.",
+            default=0,
+            minimum=0,
+            maximum=10_000_000,
+        ),
+    )
+}
+PERIOD = ("since", "until", "days", "year")
+
+
+def check_arguments(
+    params: Sequence[Param], arguments: Mapping[str, object]
+) -> dict[str, Value]:
+    """Every parameter's value, defaults filled in; UsageError for unknown names and bad values."""
+    known = {param.name for param in params}
+    unknown = sorted(set(arguments) - known)
+    if unknown:
+        raise UsageError(
+            f"There is no parameter called '{unknown[0]}'.",
+            hint="Parameters: " + ", ".join(param.name for param in params) + ".",
+        )
+    return {param.name: param.check(arguments.get(param.name)) for param in params}

@@ -1,0 +1,57 @@
+-- name: coverage
+-- summary: Which months the history covers, by which sources, and where plays are known to be missing.
+-- grain: one row per local month with a play or a known gap
+-- chart: bar month plays
+-- uses: period timezone user limit offset
+-- param limit: integer = 1200 [1..12000]  Most rows to return.
+-- column month: The local calendar month.
+-- column plays: All plays of every kind, counted or not.
+-- column extended: Plays the extended streaming history tells of.
+-- column account: Plays the account-data export tells of.
+-- column api: Plays the polls caught.
+-- column days: Local days with at least one play.
+-- column gaps: Stretches begun in this month in which plays are known to be missing.
+-- example: --year 2024
+with
+
+months as (
+    select
+        date_trunc('month', played_at at time zone $timezone)::date as month,
+        count(*) as plays,
+        count(*) filter (where list_contains(sources, 'extended')) as extended,
+        count(*) filter (where list_contains(sources, 'account')) as account,
+        count(*) filter (where list_contains(sources, 'api')) as api,
+        count(distinct (played_at at time zone $timezone)::date) as days
+    from v_plays
+    where
+        user_id = $user_id
+        and (played_at >= $since or $since is null)
+        and (played_at < $until or $until is null)
+    group by 1
+),
+
+gaps as (
+    select
+        date_trunc('month', after_at at time zone $timezone)::date as month,
+        count(*) as gaps
+    from coverage_gaps
+    where
+        user_id = $user_id
+        and closed_at is null
+        and (before_at > $since or $since is null)
+        and (after_at < $until or $until is null)
+    group by 1
+)
+
+select
+    strftime(month, '%Y-%m') as month,
+    coalesce(plays, 0) as plays,
+    coalesce(extended, 0) as extended,
+    coalesce(account, 0) as account,
+    coalesce(api, 0) as api,
+    coalesce(days, 0) as days,
+    coalesce(gaps, 0) as gaps
+from months
+full join gaps using (month)
+order by 1
+limit $limit offset $offset

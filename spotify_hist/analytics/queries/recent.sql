@@ -1,0 +1,26 @@
+-- name: recent
+-- summary: The latest plays of every kind, counted or not, newest first.
+-- grain: one row per play
+-- uses: period timezone kind min_ms user limit offset
+-- param kind: text = all {track|episode|audiobook_chapter|unknown|all}  What was played.
+-- param min_ms: integer = 0 [0..86400000]  Shortest listened time shown, in milliseconds.
+-- param limit: integer = 20 [1..1000000]  Most rows to return.
+-- column played_at: When the play ended (UTC).
+-- column ms_played: Listened time in milliseconds; empty where no source tells it.
+-- column kind: track, episode, audiobook_chapter or unknown.
+-- column track: The track, episode or chapter.
+-- column artist: Its artist; for an episode the show, for a chapter the author.
+-- column album: Its album; for an episode the show, for a chapter the book.
+-- column uri: The Spotify URI, where a source knows it.
+-- column sources: Which sources tell of this play.
+-- example: --limit 50
+select played_at, ms_played, kind, track, artist, album, uri, sources
+from v_plays
+where
+    user_id = $user_id
+    and (played_at >= $since or $since is null)
+    and (played_at < $until or $until is null)
+    and (kind = $kind or $kind = 'all')
+    and (ms_played >= $min_ms or ms_played is null)
+order by played_at desc, play_id
+limit $limit offset $offset

@@ -1,0 +1,47 @@
+-- name: top-artists
+-- summary: Artists ranked by counted plays in a period.
+-- grain: one row per artist
+-- chart: bar artist plays
+-- uses: period timezone kind min_ms user limit offset
+-- column rank: Place in the ranking, 1 first.
+-- column artist: The artist; for episodes the show, for audiobook chapters the author.
+-- column plays: Counted plays.
+-- column listened_ms: Listened time in milliseconds, where it is known.
+-- column tracks: How many different tracks.
+-- column last_played_at: When the latest of these plays ended (UTC).
+-- example: --days 90
+with
+
+counted as (
+    select artist_id, artist, track_id, ms_played, played_at
+    from v_plays
+    where
+        user_id = $user_id
+        and (played_at >= $since or $since is null)
+        and (played_at < $until or $until is null)
+        and (kind = $kind or $kind = 'all')
+        and (ms_played >= $min_ms or ms_played is null)
+),
+
+artists as (
+    select
+        artist_id,
+        max(artist) as artist,
+        count(*) as plays,
+        coalesce(sum(ms_played), 0)::bigint as listened_ms,
+        count(distinct track_id) as tracks,
+        max(played_at) as last_played_at
+    from counted
+    group by artist_id
+)
+
+select
+    row_number() over (order by plays desc, listened_ms desc, artist, artist_id) as rank,
+    artist,
+    plays,
+    listened_ms,
+    tracks,
+    last_played_at
+from artists
+order by rank
+limit $limit offset $offset

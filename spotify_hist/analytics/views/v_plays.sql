@@ -1,0 +1,33 @@
+-- grain: one play, with the names and the Spotify id of what was played where a source knows it
+create or replace temp view v_plays as
+select
+    plays.play_id,
+    plays.user_id,
+    plays.played_at,
+    plays.played_at - to_milliseconds(plays.ms_played) as started_at,
+    plays.ms_played,
+    plays.kind,
+    coalesce(v_tracks.track_id, plays.track_id) as track_id,
+    v_tracks.track,
+    v_tracks.artist_id,
+    v_tracks.artist,
+    v_tracks.album_id,
+    v_tracks.album,
+    case
+        when coalesce(v_tracks.track_id, plays.track_id) like 'local:%' then null
+        when plays.kind = 'track' then 'spotify:track:' || coalesce(v_tracks.track_id, plays.track_id)
+        when plays.kind in ('episode', 'audiobook_chapter')
+            then 'spotify:episode:' || coalesce(v_tracks.track_id, plays.track_id)
+    end as uri,
+    plays.platform,
+    plays.country,
+    plays.reason_start,
+    plays.reason_end,
+    plays.shuffle,
+    plays.skipped,
+    plays.offline,
+    plays.incognito,
+    plays.context_uri,
+    plays.sources
+from plays
+left join v_tracks on plays.track_id = v_tracks.told_id

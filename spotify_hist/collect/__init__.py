@@ -1,0 +1,1 @@
+"""Brings records from the sources into the store, losing none."""

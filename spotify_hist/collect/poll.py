@@ -1,0 +1,182 @@
+"""Owns one capture of the last plays for each listener: fetch, spool, commit.
+
+Never calls Spotify while the database is open, and never loses a page it has fetched.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from spotify_hist import normalise
+from spotify_hist.collect.spool import Spool, SpooledPage
+from spotify_hist.errors import LoginNeeded, SpotifyHistError
+from spotify_hist.model import Account, ApiTrack, Record
+from spotify_hist.settings import Settings
+from spotify_hist.sources.spotify.vault import Vault
+from spotify_hist.store import operations, records
+from spotify_hist.store.database import Database
+from spotify_hist.store.operations import Gap
+
+PAGE_LIMIT = 50  # all that Spotify keeps (FACTS 3.2)
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class UserPoll:
+    """What one poll brought for one listener. `new` counts plays the API had not told of before,
+    `late` those among them that are older than ones it had."""
+
+    user: str
+    account_id: str
+    fetched: int = 0
+    new: int = 0
+    late: int = 0
+    rejected: int = 0
+    gap: Gap | None = None
+    error: SpotifyHistError | None = None
+
+
+def poll(
+    settings: Settings, database: Database, vault: Vault, clock: Clock, user: str | None = None
+) -> list[UserPoll]:
+    """Capture the last plays of every authorised listener, or of `user` alone.
+
+    One listener's failure is in their `error` and never stops the others. Raises LoginNeeded where
+    nobody is logged in.
+    """
+    spool = Spool(settings.spool)
+    earlier_error = _try_drain(spool, database, clock)
+    accounts = [token.account for token in vault.tokens()]
+    if not accounts:
+        raise LoginNeeded("No listener is logged in to Spotify.")
+    if user is not None:
+        accounts = [_account_of(database, user, accounts)]
+    fetched: list[UserPoll] = [
+        _fetch(settings, vault, spool, account, clock) for account in accounts
+    ]
+    committed: dict[str, UserPoll] = {}
+    error = earlier_error
+    try:
+        for outcome in drain(spool, database, clock):
+            committed[outcome.account_id] = outcome
+    except SpotifyHistError as problem:
+        error = problem
+    results = []
+    for result in fetched:
+        if result.error is not None:
+            results.append(result)
+        elif result.account_id in committed:
+            results.append(committed[result.account_id])
+        else:
+            results.append(replace(result, error=error))
+    return results
+
+
+def drain(spool: Spool, database: Database, clock: Clock) -> list[UserPoll]:
+    """Commit every waiting page, each in one transaction, and forget it.
+
+    Raises DatabaseBusy and its like; then the pages stay in the spool.
+    """
+    outcomes = []
+    for page in spool.pages():
+        items = _items(page)
+        if items is None:
+            spool.set_aside(page.path)
+            continue
+        outcomes.append(_commit_page(page, items, database, clock))
+        spool.remove(page)
+    return outcomes
+
+
+def _items(page: SpooledPage) -> list[object] | None:
+    """The plays of a page, or None where it is no page at all."""
+    try:
+        body = json.loads(page.body)
+    except ValueError:
+        return None
+    items = body.get("items") if isinstance(body, dict) else None
+    return items if isinstance(items, list) else None
+
+
+def _try_drain(spool: Spool, database: Database, clock: Clock) -> SpotifyHistError | None:
+    """Drain what earlier runs left; a busy database must not keep us from fetching."""
+    try:
+        drain(spool, database, clock)
+    except SpotifyHistError as error:
+        return error
+    return None
+
+
+def _account_of(database: Database, user: str, accounts: list[Account]) -> Account:
+    with database.read() as connection:
+        listener = operations.find_listener(connection, user)
+    for account in accounts:
+        if listener is not None and account.account_id == listener.account_id:
+            return account
+    raise LoginNeeded(f"The listener '{user}' is not logged in to Spotify.")
+
+
+def _fetch(
+    settings: Settings, vault: Vault, spool: Spool, account: Account, clock: Clock
+) -> UserPoll:
+    from spotify_hist.sources.spotify.client import Spotify
+
+    name = account.display_name or account.spotify_id or account.account_id
+    empty = UserPoll(name, account.account_id)
+    try:
+        with Spotify(
+            settings, vault, account.account_id, lambda: clock().timestamp()
+        ) as spotify:
+            body = spotify.recently_played(limit=PAGE_LIMIT)
+        spool.add(account, body, clock())
+    except SpotifyHistError as error:
+        return replace(empty, error=error)
+    return empty
+
+
+def _commit_page(
+    page: SpooledPage, items: list[object], database: Database, clock: Clock
+) -> UserPoll:
+    """Rows, checkpoint and job run of one page in one transaction."""
+    found: list[Record] = []
+    tracks: list[ApiTrack] = []
+    rejected = 0
+    for item in items:
+        record = normalise.api_item(item)
+        if isinstance(record, Record):
+            found.append(record)
+            track = normalise.api_track(item)
+            if track is not None:
+                tracks.append(track)
+        else:
+            rejected += 1
+    started = clock()
+    with database.write("poll") as connection:
+        listener = operations.listener_for_account(connection, page.account, started)
+        before = operations.page_state(connection, listener.user_id)
+        records.create_stage(connection)
+        records.stage(
+            connection,
+            (records.StagedRow(0, index, "", record) for index, record in enumerate(found)),
+        )
+        records.key_stage(connection, listener.user_id)
+        committed = records.commit(connection, listener.user_id)
+        new = late = 0
+        gap = None
+        if committed.fresh:
+            records.add_track_details(connection, tracks)
+            new, late = operations.page_result(connection, listener.user_id, before)
+            if len(items) >= PAGE_LIMIT:
+                gap = operations.find_gap(connection, listener.user_id, started)
+        operations.set_checkpoint(connection, listener.user_id, "poll", started)
+        stats = {"fetched": len(items), "new": new, "late": late, "rejected": rejected}
+        operations.add_run(
+            connection, "poll", listener.user_id, page.fetched_at, clock(), "ok", stats
+        )
+    return UserPoll(
+        listener.name, page.account.account_id, len(items), new, late, rejected, gap, None
+    )
+

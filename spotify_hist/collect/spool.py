@@ -1,0 +1,110 @@
+"""Owns the spool: every API page lies here, on disk, until its rows are committed.
+
+Never reads what a page means and never opens the database.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from uuid import uuid4
+
+from spotify_hist.errors import StorageFull
+from spotify_hist.model import Account
+
+_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SpooledPage:
+    """One recently-played answer as it came: whose it is, when it was fetched, the raw body."""
+
+    path: Path
+    account: Account
+    fetched_at: datetime
+    body: str
+
+
+class Spool:
+    """A directory of pages, one fsynced 0600 file each, taken in the order they were fetched."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def add(self, account: Account, body: bytes, fetched_at: datetime) -> Path:
+        """Put a page safely on disk before anything else happens to it (DESIGN 2.1).
+
+        Raises StorageFull where it cannot be written; then nothing was lost that Spotify does
+        not still have.
+        """
+        page = {
+            "version": _VERSION,
+            "account_id": account.account_id,
+            "spotify_id": account.spotify_id,
+            "display_name": account.display_name,
+            "fetched_at": fetched_at.isoformat(),
+            "body": body.decode("utf-8", "replace"),
+        }
+        name = f"{fetched_at:%Y%m%dT%H%M%S%f}-{uuid4().hex}.json"
+        final = self._directory / name
+        partial = self._directory / f".{name}.partial"
+        try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                json.dump(page, file)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(final)
+            self._sync_directory()
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise StorageFull(
+                f"The page from Spotify cannot be written to {self._directory}: {error.strerror}.",
+                hint="Free some space or mend the permissions, then poll again soon.",
+            ) from None
+        return final
+
+    def pages(self) -> Iterator[SpooledPage]:
+        """The pages waiting, oldest first. One that cannot be read is set aside, never dropped."""
+        if not self._directory.is_dir():
+            return
+        for path in sorted(self._directory.glob("[!.]*.json")):
+            try:
+                page = json.loads(path.read_text(encoding="utf-8"))
+                spooled = SpooledPage(
+                    path,
+                    Account(page["account_id"], page["spotify_id"], page["display_name"]),
+                    datetime.fromisoformat(page["fetched_at"]),
+                    page["body"],
+                )
+            except FileNotFoundError:  # another process committed it meanwhile
+                continue
+            except (ValueError, KeyError, TypeError):
+                self.set_aside(path)
+            else:
+                yield spooled
+
+    def remove(self, page: SpooledPage) -> None:
+        """Forget a page whose rows are committed."""
+        page.path.unlink(missing_ok=True)
+
+    def set_aside(self, path: Path) -> None:
+        """Keep a page that cannot be used in `failed/`, out of the way of the others."""
+        failed = self._directory / "failed"
+        failed.mkdir(mode=0o700, exist_ok=True)
+        path.replace(failed / path.name)
+
+    def __len__(self) -> int:
+        return len(list(self._directory.glob("[!.]*.json"))) if self._directory.is_dir() else 0
+
+    def _sync_directory(self) -> None:
+        descriptor = os.open(self._directory, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

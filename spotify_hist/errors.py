@@ -1,0 +1,168 @@
+"""Owns every error a person can meet: its code, exit status, retryability and next step.
+
+Never formats or prints anything; the faces do that.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Process exit codes, the same for every command."""
+
+    OK = 0
+    BUG = 1
+    USAGE = 2
+    BAD_INPUT = 3
+    LOGIN_NEEDED = 4
+    TEMPORARY = 5
+    PARTIAL = 6
+
+
+class SpotifyHistError(Exception):
+    """Base of all expected failures: one line in the person's words, and the next step.
+
+    `code` is the stable machine name in JSON, `hint` the next step, `retryable` whether the
+    same command may succeed later without any change.
+    """
+
+    code = "error"
+    exit_code = ExitCode.BUG
+    retryable = False
+    hint = ""
+
+    def __init__(self, message: str, *, hint: str | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        if hint is not None:
+            self.hint = hint
+        if code is not None:
+            self.code = code
+
+    def as_dict(self) -> dict[str, str | bool]:
+        """The JSON error object `{code, message, hint, retryable}`."""
+        return {
+            "code": self.code,
+            "message": self.message,
+            "hint": self.hint,
+            "retryable": self.retryable,
+        }
+
+
+class UsageError(SpotifyHistError):
+    """The command or its arguments make no sense as given."""
+
+    code = "usage"
+    exit_code = ExitCode.USAGE
+
+
+class SettingsError(UsageError):
+    """A setting is missing or has a value that cannot be used."""
+
+    code = "settings"
+
+
+class UnknownQuery(UsageError):
+    """No question of the catalogue has this name."""
+
+    code = "unknown_query"
+
+
+class BadInput(SpotifyHistError):
+    """Something given to us (path, file, database) cannot be read or holds nothing of use."""
+
+    code = "bad_input"
+    exit_code = ExitCode.BAD_INPUT
+
+
+class NoHistory(BadInput):
+    """There is no database yet."""
+
+    code = "no_history"
+    hint = (
+        "Import an export with 'spotify-hist import my_spotify_data.zip', "
+        "or start collecting with 'spotify-hist auth login'."
+    )
+
+
+class NewerDatabase(BadInput):
+    """The database was written by a newer version of this program."""
+
+    code = "newer_database"
+    hint = "Upgrade spotify-hist, or point SPOTIFY_HIST_HOME at another directory."
+
+
+class DamagedDatabase(BadInput):
+    """The file is not a DuckDB database, or its migrations do not add up."""
+
+    code = "damaged_database"
+    hint = "Move the file away and restore a backup; the exports can be imported again."
+
+
+class VaultError(BadInput):
+    """A stored token cannot be read with the key at hand."""
+
+    code = "vault"
+    hint = "Restore the key, or log in again with 'spotify-hist auth login'."
+
+
+class LoginNeeded(SpotifyHistError):
+    """Nobody is logged in, or a login has ended and must be repeated by the person."""
+
+    code = "login_needed"
+    exit_code = ExitCode.LOGIN_NEEDED
+    hint = "Run 'spotify-hist auth login'."
+
+
+class Forbidden(LoginNeeded):
+    """Spotify refuses this app or this account (HTTP 403); the hint names the remedy."""
+
+    code = "forbidden"
+
+
+class Temporary(SpotifyHistError):
+    """It may work later; whatever was captured is safe in the spool."""
+
+    code = "temporary"
+    exit_code = ExitCode.TEMPORARY
+    retryable = True
+    hint = "Try again later; anything captured is safe in the spool."
+
+
+class DatabaseBusy(Temporary):
+    """Another process holds the database file."""
+
+    code = "database_busy"
+
+
+class StorageFull(Temporary):
+    """The disk is full or a file size limit is reached."""
+
+    code = "storage_full"
+    hint = "Free some space and run the same command again; nothing was lost."
+
+
+class Offline(Temporary):
+    """Spotify cannot be reached, or answers with a server error."""
+
+    code = "offline"
+
+
+class RateLimited(Temporary):
+    """Spotify asks to wait. `not_before_s` is the epoch second of the next allowed call, if told."""
+
+    code = "rate_limited"
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, not_before_s: float | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.not_before_s = not_before_s
+
+
+class Partial(SpotifyHistError):
+    """Some listeners or files were served and others failed."""
+
+    code = "partial"
+    exit_code = ExitCode.PARTIAL

@@ -1,0 +1,48 @@
+"""Owns what every command shares: settings, the listener meant, the clock, the output.
+
+Never does a command's work.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from spotify_hist import settings as settings_module
+from spotify_hist.faces.cli.output import Output
+
+if TYPE_CHECKING:
+    from spotify_hist.settings import Settings
+    from spotify_hist.sources.spotify.vault import Vault
+    from spotify_hist.store.database import Database
+
+
+@dataclass
+class App:
+    """One run of the program. Everything is made when first asked for: start-up is short."""
+
+    home: str | None
+    user: str | None
+    out: Output
+
+    @cached_property
+    def settings(self) -> Settings:
+        return settings_module.load(self.home)
+
+    @cached_property
+    def database(self) -> Database:
+        from spotify_hist.store.database import Database
+
+        return Database.from_settings(self.settings)
+
+    @cached_property
+    def vault(self) -> Vault:
+        from spotify_hist.sources.spotify.vault import Vault
+
+        return Vault(self.settings.vault, self.settings.text("token_key"))
+
+    def now(self) -> datetime:
+        """The clock's edge: everything below takes the time from here."""
+        return datetime.now(UTC)

@@ -1,0 +1,133 @@
+"""Owns the command line's frame: global options, the list of commands, errors to exit codes.
+
+Never does a command's work: each has a file of its own, imported when it is run.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+from typing import NoReturn
+
+import click
+
+from spotify_hist import __version__
+from spotify_hist.errors import ExitCode, SpotifyHistError, UsageError
+from spotify_hist.faces.cli.context import App
+from spotify_hist.faces.cli.output import Output, silence_broken_pipe
+
+_COMMANDS = {
+    "auth": ("auth", "auth", "Log in to Spotify, and see how long the login lasts."),
+    "demo": ("demo", "demo", "The whole path against a local stand-in for Spotify."),
+    "import": ("imports", "import_", "Bring in 'Download your data' archives."),
+    "poll": ("poll", "poll", "Capture the last plays of every listener."),
+    "query": ("query", "query", "Ask a question of the catalogue."),
+    "serve-tools": ("serve", "serve", "Serve the questions as tools to AI assistants."),
+    "sync": ("sync", "sync", "What the timer runs: drain the spool, then poll."),
+}
+
+
+class LazyGroup(click.Group):
+    """Commands by name; a command's module is imported when it is run, not when it is listed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        module, attribute, _ = _COMMANDS[cmd_name]
+        found = getattr(importlib.import_module(f"spotify_hist.faces.cli.{module}"), attribute)
+        if not isinstance(found, click.Command):
+            raise TypeError(f"{module}.{attribute} is no command")
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, _COMMANDS[name][2]) for name in self.list_commands(ctx)]
+            )
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="spotify-hist")
+@click.option("--home", metavar="DIR", help="Directory of everything (or SPOTIFY_HIST_HOME).")
+@click.option("--user", metavar="NAME", help="The listener, where several share the history.")
+@click.option("-v", "--verbose", count=True, help="Say more.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but data and errors.")
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="How notes and errors are written.",
+)
+@click.pass_context
+def cli(
+    ctx: click.Context,
+    home: str | None,
+    user: str | None,
+    verbose: int,
+    quiet: bool,
+    log_format: str,
+) -> None:
+    """Own your whole Spotify listening history: collect it, import it, ask it anything."""
+    ctx.obj = App(
+        home, user, Output(verbose=verbose, quiet=quiet, log_json=log_format == "json")
+    )
+
+
+def main() -> NoReturn:
+    """Run the program and end the process with the exit codes of DESIGN 7."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command; its exit code. Every error is said in one line with its next step."""
+    out = Output(log_json=_wants_json_logs(arguments))
+    as_json = _wants_json(arguments)
+    try:
+        result = cli.main(arguments, prog_name="spotify-hist", standalone_mode=False)
+    except SpotifyHistError as error:
+        out.error(error, as_json=as_json)
+        return int(error.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        out.line(error.format_message())
+        return int(ExitCode.USAGE)
+    except click.ClickException as error:
+        hint = "See 'spotify-hist --help'."
+        if isinstance(error, click.UsageError) and error.ctx is not None:
+            hint = f"See '{error.ctx.command_path} --help'."
+        out.error(UsageError(error.format_message(), hint=hint), as_json=as_json)
+        return int(ExitCode.USAGE)
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except BrokenPipeError:
+        silence_broken_pipe()
+        return 0
+    except Exception:  # noqa: BLE001 - the last line of defence names it as our bug
+        bug = SpotifyHistError(
+            "This is a bug in spotify-hist; your history was not changed by this step.",
+            hint="Please report it with the lines above.",
+            code="bug",
+        )
+        sys.stderr.write(traceback.format_exc())
+        out.error(bug, as_json=as_json)
+        return int(ExitCode.BUG)
+    return result if isinstance(result, int) else 0
+
+
+def _wants_json(arguments: list[str]) -> bool:
+    pairs = zip(arguments, [*arguments[1:], ""], strict=True)
+    return any(
+        argument == "--format=json" or (argument == "--format" and value == "json")
+        for argument, value in pairs
+    )
+
+
+def _wants_json_logs(arguments: list[str]) -> bool:
+    pairs = zip(arguments, [*arguments[1:], ""], strict=True)
+    return any(
+        argument == "--log-format=json" or (argument == "--log-format" and value == "json")
+        for argument, value in pairs
+    )

@@ -1,0 +1,114 @@
+"""Owns `query`: one subcommand for each question of the catalogue, made from its header.
+
+Never knows a question by name.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import click
+
+from spotify_hist.analytics import catalogue
+from spotify_hist.errors import UnknownQuery
+from spotify_hist.faces.cli.output import FORMATS, Format
+
+if TYPE_CHECKING:
+    from spotify_hist.analytics.header import Query
+    from spotify_hist.analytics.params import Param
+    from spotify_hist.faces.cli.context import App
+
+format_option = click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    default="table",
+    show_default=True,
+    help="How the answer is written.",
+)
+
+
+class QueryGroup(click.Group):
+    """The catalogue as subcommands."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(catalogue.names())
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        return _command(catalogue.load(cmd_name))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0].startswith("-"):
+            return super().resolve_command(ctx, args)
+        if not args:
+            raise UnknownQuery("Which question?", hint="List them with 'query --list'.")
+        return args[0], self.get_command(ctx, args[0]), args[1:]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Questions"):
+            formatter.write_dl([(each.name, each.summary) for each in catalogue.all_queries()])
+
+
+@click.group(cls=QueryGroup, invoke_without_command=True)
+@click.option("--list", "is_list", is_flag=True, help="List the questions.")
+@format_option
+@click.pass_context
+def query(ctx: click.Context, is_list: bool, form: str) -> None:
+    """Ask a question of the catalogue.
+
+    For example: spotify-hist query top-artists --days 90
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    if not is_list:
+        raise UnknownQuery("Which question?", hint="List them with 'spotify-hist query --list'.")
+    app: App = ctx.obj
+    names = ("name", "summary", "grain")
+    rows = [(each.name, each.summary, each.grain) for each in catalogue.all_queries()]
+    if form == "json":
+        app.out.json([dict(zip(names, row, strict=True)) for row in rows])
+    elif form == "table":
+        app.out.mapping({name: summary for name, summary, _ in rows})
+    else:
+        app.out.rows(names, rows, cast(Format, form))
+
+
+def _command(question: Query) -> click.Command:
+    @click.pass_obj
+    def ask(app: App, form: str, **arguments: object) -> None:
+        from spotify_hist.analytics.run import answer
+
+        given = {name: value for name, value in arguments.items() if value is not None}
+        if app.user is not None and "user" in arguments:
+            given.setdefault("user", app.user)
+        result = answer(app.database, app.settings, question.name, given, now=app.now())
+        timezone = str(result.params.get("timezone", "UTC"))
+        app.out.answer(result, cast(Format, form), timezone)
+
+    columns = "\n".join(f"  {name}: {meaning}" for name, meaning in question.columns.items())
+    example = f"spotify-hist query {question.name} {question.example}".rstrip()
+    command = click.Command(
+        question.name,
+        callback=ask,
+        params=[_option(param) for param in question.params],
+        help=(
+            f"{question.summary}\n\nGrain: {question.grain}.\n\n"
+            f"\b\nColumns:\n{columns}\n\n\b\nExample:\n  {example}"
+        ),
+        short_help=question.summary,
+    )
+    return format_option(command)
+
+
+def _option(param: Param) -> click.Option:
+    types: dict[str, click.ParamType] = {"integer": click.INT, "text": click.STRING}
+    if param.choices:
+        kind: click.ParamType = click.Choice(param.choices)
+    else:
+        kind = types.get(param.type, click.BOOL)
+    default = "" if param.default is None else f" [default: {param.default}]"
+    return click.Option(
+        [f"--{param.option}", param.name], type=kind, default=None, help=param.help + default
+    )

@@ -1,0 +1,1 @@
+"""serve-tools: MCP, HTTP tools and OpenAPI from the catalogue."""

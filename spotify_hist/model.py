@@ -1,0 +1,112 @@
+"""Owns the words of the program: records, plays' sources and kinds, rejections, listeners.
+
+Never does I/O and knows no database, no network and no clock.
+
+Glossary
+--------
+play        one thing listened to once.
+record      what one source said about a play; a play has one or more records.
+source      `api` (recently-played), `extended` (extended streaming history), `account`
+            (account-data export).
+played_at   the instant a play ENDED, UTC (FACTS 3.3, 5.4). Never the start.
+kind        `track`, `episode`, `audiobook_chapter`, or `unknown` (no metadata at all).
+counted     a play that passes the counting rule of a question: kind track by default, and at
+            least 30 s, or listened time unknown because only the API saw it.
+track id    the Spotify id, or `local:<sha1(artist|track|album)>` where no URI is known.
+listener    a Spotify account or a purely local one that only has imports.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+Source = Literal["api", "extended", "account"]
+Kind = Literal["track", "episode", "audiobook_chapter", "unknown"]
+
+SOURCES: tuple[Source, ...] = ("api", "extended", "account")
+KINDS: tuple[Kind, ...] = ("track", "episode", "audiobook_chapter", "unknown")
+
+LOCAL_LISTENER = "me"
+COUNTED_MIN_MS = 30_000
+
+
+class Record(NamedTuple):
+    """What one source said about one play. Grain: one row or item of a source.
+
+    A named tuple and not a dataclass because imports make hundreds of thousands of them.
+
+    For an episode `title` is its title and `artist` and `album` the show; for an audiobook
+    chapter `title` is the chapter, `artist` the author (where told) and `album` the book.
+    """
+
+    source: Source
+    played_at_ms: int  # epoch milliseconds UTC of the END; for `account` the minute of the end
+    kind: Kind
+    ms_played: int | None = None
+    uri: str | None = None  # spotify:track:… or spotify:episode:…
+    title: str | None = None
+    artist: str | None = None
+    album: str | None = None
+    album_uri: str | None = None  # the audiobook's show URI; the API's album URI
+    artist_uri: str | None = None  # api only
+    album_artist: str | None = None  # api only: exports name the album artist (FACTS 5.3)
+    platform: str | None = None
+    country: str | None = None
+    reason_start: str | None = None
+    reason_end: str | None = None
+    shuffle: bool | None = None
+    skipped: bool | None = None
+    offline: bool | None = None
+    offline_timestamp: int | None = None  # as exported; mixed units, never a key (FACTS 5.5)
+    incognito: bool | None = None
+    context_uri: str | None = None  # api only
+    private: str | None = None  # JSON of the private fields, only with --keep-private
+
+
+class Rejected(NamedTuple):
+    """A row that cannot be a record, and why, in words a listener understands."""
+
+    reason: str
+
+
+class ApiTrack(NamedTuple):
+    """What the API tells of a track beyond the play. Grain: one track id.
+
+    `artists` are (id, name) in billing order; `images_url` is the widest artwork.
+    """
+
+    track_id: str
+    duration_ms: int | None
+    isrc: str | None  # upper case (FACTS 7.1)
+    album_id: str | None
+    release_date: str | None
+    image_url: str | None
+    artists: tuple[tuple[str | None, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A Spotify account as `/v1/me` tells it; `account_id` is immutable (FACTS 1.4)."""
+
+    account_id: str
+    spotify_id: str | None
+    display_name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A row of `users`. `account_id` is None for a purely local listener."""
+
+    user_id: int
+    name: str
+    account_id: str | None
+    display_name: str | None
+    timezone: str | None
+
+
+def local_id(*parts: str | None) -> str:
+    """`local:<sha1(a|b|c)>`: the id of something whose Spotify URI is unknown (DESIGN 1)."""
+    text = "|".join(part or "" for part in parts)
+    return "local:" + hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()

@@ -1,0 +1,1 @@
+"""A local Spotify for the demo and the tests."""

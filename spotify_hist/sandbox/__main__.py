@@ -1,0 +1,89 @@
+"""Runs the sandbox in the foreground: `python -m spotify_hist.sandbox`.
+
+Never outlives a SIGTERM or SIGINT, and prints one line only: where it listens.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Event
+
+from spotify_hist.sandbox.exports import write_exports
+from spotify_hist.sandbox.life import live
+from spotify_hist.sandbox.server import DEFAULT_CLIENT_ID, Sandbox
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until told to stop; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    now = options.now or datetime.now(UTC).replace(microsecond=0)
+    lives = {
+        account: live(
+            options.seed + number,
+            start=now - timedelta(days=options.days),
+            end=now + timedelta(days=options.ahead),
+            plays_per_day=options.plays_per_day,
+        )
+        for number, account in enumerate(options.account or ["listener"])
+    }
+    line: dict[str, object] = {}
+    if options.exports:
+        first = next(iter(lives.values()))
+        written = write_exports(first, options.exports, downloaded_at=now)
+        line["exports"] = {name: str(path) for name, path in written.items()}
+    stop = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with Sandbox(
+        lives=lives,
+        now=now,
+        client_id=options.client_id,
+        port=options.port,
+        development_mode=not options.full,
+    ) as sandbox:
+        line = {"url": sandbox.url, "client_id": sandbox.client_id, "now": now.isoformat(), **line}
+        sys.stdout.write(json.dumps(line) + "\n")
+        sys.stdout.flush()
+        stop.wait()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m spotify_hist.sandbox",
+        description="A local Spotify with invented listeners, for demos and tests.",
+    )
+    add = parser.add_argument
+    add("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
+    add("--seed", type=int, default=1, help="which invented listener")
+    add("--days", type=float, default=60, help="days of listening before now")
+    add(
+        "--ahead", type=float, default=30, help="days of listening after now, for /_sandbox/advance"
+    )
+    add("--plays-per-day", type=float, default=40)
+    add("--account", action="append", help="account name; repeat for several listeners")
+    add("--client-id", default=DEFAULT_CLIENT_ID)
+    add(
+        "--now",
+        type=_instant,
+        help="simulated present, ISO 8601 with offset; default: the real one",
+    )
+    add("--full", action="store_true", help="answer as to an app with extended quota")
+    add("--exports", type=Path, help="also write the first listener's export ZIPs here")
+    return parser
+
+
+def _instant(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise argparse.ArgumentTypeError("an instant needs a UTC offset, such as +00:00")
+    return moment
+
+
+if __name__ == "__main__":
+    sys.exit(main())

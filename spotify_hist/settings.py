@@ -1,0 +1,243 @@
+"""Owns configuration: the only reader of the environment and of config.toml.
+
+Never validates by silently replacing: a value that cannot be used is an error naming its origin.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from spotify_hist.errors import SettingsError
+
+PREFIX = "SPOTIFY_HIST_"
+Value = str | int | float | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One setting: `key` as in config.toml (`section.name` or a bare name), default, meaning."""
+
+    key: str
+    default: Value | None
+    help: str
+    secret: bool = False
+    minimum: float | None = None
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that overrides the key."""
+        return PREFIX + self.key.replace(".", "_").upper()
+
+    @property
+    def type(self) -> type:
+        """The Python type of a value; text where the default is unset."""
+        return str if self.default is None else type(self.default)
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option("client_id", None, "Client id of your Spotify app."),
+    Option("client_secret", None, "Client secret; not needed with PKCE.", secret=True),
+    Option("token_key", None, "Fernet key of the token vault.", secret=True),
+    Option("tools_token", None, "Bearer token for the tools of serve-tools.", secret=True),
+    Option("admin_token", None, "Bearer token for the admin API of serve-tools.", secret=True),
+    Option("api_url", "https://api.spotify.com", "Where the Spotify Web API is."),
+    Option("accounts_url", "https://accounts.spotify.com", "Where Spotify's login is."),
+    Option("timezone", None, "IANA time zone of listeners who have none of their own."),
+    Option("default_user", None, "Listener meant where --user is not given."),
+    Option("http.timeout_s", 20.0, "Seconds until a request to Spotify is given up.", minimum=0.1),
+    Option("http.max_wait_s", 60.0, "Longest wait that Spotify may ask of one run.", minimum=0.0),
+    Option("http.retries", 3, "How often a failed request is tried again.", minimum=0),
+    Option("database.wait_s", 30.0, "Longest wait for another process to release the file.", minimum=0.0),
+    Option("import.max_zip_mb", 500, "Largest ZIP accepted, in megabytes.", minimum=1),
+    Option("import.max_unpacked_gb", 20.0, "Most data one ZIP may unpack to, in gigabytes.", minimum=0.001),
+    Option("import.max_ratio", 200, "Highest compression ratio of a member (zip bombs).", minimum=1),
+    Option("import.max_members", 10_000, "Most members a ZIP may have.", minimum=1),
+    Option("import.max_rows", 5_000_000, "Most rows one import may have.", minimum=1),
+    Option("server.query_timeout_s", 20.0, "Deadline of one question asked through serve-tools.", minimum=0.1),
+    Option("server.max_body_kb", 1024, "Largest request body, in kilobytes.", minimum=1),
+    Option("server.rate_per_minute", 600, "Requests a minute from one address or token.", minimum=1),
+)
+_BY_KEY = {option.key: option for option in OPTIONS}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings in force and where each came from.
+
+    `home` holds config.toml, history.duckdb, vault/, spool/, uploads/ and backups/ when set by
+    SPOTIFY_HIST_HOME or --home; otherwise platformdirs decides the two directories.
+    """
+
+    config_dir: Path
+    data_dir: Path
+    values: Mapping[str, Value | None] = field(repr=False)
+    origins: Mapping[str, str] = field(repr=False)
+
+    @property
+    def config_file(self) -> Path:
+        return self.config_dir / "config.toml"
+
+    @property
+    def database(self) -> Path:
+        return self.data_dir / "history.duckdb"
+
+    @property
+    def vault(self) -> Path:
+        return self.data_dir / "vault"
+
+    @property
+    def spool(self) -> Path:
+        return self.data_dir / "spool"
+
+    @property
+    def scratch(self) -> Path:
+        return self.data_dir / "uploads"
+
+    @property
+    def backups(self) -> Path:
+        return self.data_dir / "backups"
+
+    def get(self, key: str) -> Value | None:
+        """The value in force; a key outside OPTIONS is our bug and raises KeyError."""
+        return self.values[key]
+
+    def text(self, key: str) -> str | None:
+        value = self.values[key]
+        return None if value is None else str(value)
+
+    def number(self, key: str) -> float:
+        value = self.values[key]
+        if value is None:
+            raise KeyError(key)
+        return float(value)
+
+
+def load(home: str | Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the environment and config.toml; SettingsError names what cannot be used and where."""
+    env = os.environ if environ is None else environ
+    config_dir, data_dir = _directories(home, env)
+    config_file = config_dir / "config.toml"
+    from_file = _read_toml(config_file)
+    values: dict[str, Value | None] = {}
+    origins: dict[str, str] = {}
+    for option in OPTIONS:
+        values[option.key], origins[option.key] = _resolve(option, env, from_file, config_file)
+    return Settings(config_dir, data_dir, values, origins)
+
+
+def _directories(home: str | Path | None, env: Mapping[str, str]) -> tuple[Path, Path]:
+    chosen = home or env.get(PREFIX + "HOME")
+    if chosen:
+        path = Path(chosen).expanduser().absolute()
+        return path, path
+    import platformdirs
+
+    return (
+        Path(platformdirs.user_config_dir("spotify-hist")),
+        Path(platformdirs.user_data_dir("spotify-hist")),
+    )
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    """config.toml flattened to `section.name` keys; {} where there is no file."""
+    try:
+        with path.open("rb") as file:
+            tree = tomllib.load(file)
+    except FileNotFoundError:
+        return {}
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"Cannot read {path}: {error}", hint="Mend or remove that file.") from None
+    flat: dict[str, Any] = {}
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            flat.update({f"{name}.{key}": inner for key, inner in value.items()})
+        else:
+            flat[name] = value
+    unknown = sorted(set(flat) - set(_BY_KEY))
+    if unknown:
+        raise SettingsError(
+            f"{path} has an unknown setting: {unknown[0]}",
+            hint="Known settings: " + ", ".join(_BY_KEY) + ".",
+        )
+    return flat
+
+
+def _resolve(
+    option: Option, env: Mapping[str, str], from_file: Mapping[str, Any], config_file: Path
+) -> tuple[Value | None, str]:
+    """The value of one option and its origin: environment, secret file, config file, default."""
+    if env.get(option.variable):
+        return _convert(option, env[option.variable], option.variable), option.variable
+    file_variable = option.variable + "_FILE"
+    if option.secret and env.get(file_variable):
+        path = Path(env[file_variable])
+        try:
+            text = path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(
+                f"{file_variable} names a file that cannot be read: {error}",
+                hint="Give the path of a readable file that holds only the secret.",
+            ) from None
+        return _convert(option, text, file_variable), file_variable
+    if option.key in from_file:
+        return _convert(option, from_file[option.key], str(config_file)), str(config_file)
+    return option.default, "default"
+
+
+def _convert(option: Option, raw: object, origin: str) -> Value:
+    """`raw` as the option's type, or SettingsError naming the origin."""
+    wanted = option.type
+    problem = SettingsError(
+        f"{option.key} (from {origin}) must be a {_NAMES[wanted]}"
+        + (f" of at least {option.minimum:g}." if option.minimum is not None else "."),
+        hint=option.help,
+    )
+    if wanted is str:
+        if not isinstance(raw, str):
+            raise problem
+        return raw
+    if isinstance(raw, bool) or not isinstance(raw, (int, float, str)):
+        raise problem
+    try:
+        value: int | float = int(raw) if wanted is int else float(raw)
+    except ValueError:
+        raise problem from None
+    if isinstance(raw, float) and value != raw:
+        raise problem
+    if value != value or (option.minimum is not None and value < option.minimum):
+        raise problem
+    return value
+
+
+_NAMES = {str: "text", int: "whole number", float: "number"}
+
+
+def system_timezone(environ: Mapping[str, str] | None = None) -> str:
+    """The IANA name of the machine's time zone: TZ, /etc/localtime, /etc/timezone, else UTC."""
+    env = os.environ if environ is None else environ
+    named = env.get("TZ", "").removeprefix(":")
+    if named and not named.startswith("/") and _is_zone(named):
+        return named
+    _, found, tail = str(Path("/etc/localtime").resolve()).partition("/zoneinfo/")
+    if found and _is_zone(tail):
+        return tail
+    try:
+        text = Path("/etc/timezone").read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return "UTC"
+    return text if _is_zone(text) else "UTC"
+
+
+def _is_zone(name: str) -> bool:
+    from zoneinfo import ZoneInfo
+
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""What comes in: Spotify's API and exports. Knows nothing of the store."""

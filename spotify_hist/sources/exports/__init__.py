@@ -1,0 +1,1 @@
+"""The 'Download your data' archives: finding, detecting and reading their files."""

@@ -1,0 +1,98 @@
+"""Owns how the files of a Spotify data export are told apart: by name, else by their keys.
+
+Never opens a file and never judges a row.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from spotify_hist.model import Source
+
+Format = Literal[
+    "extended_audio",
+    "extended_video",
+    "endsong",
+    "endvideo",
+    "account_music",
+    "account_podcast",
+    "account_audiobook",
+    "account_streaming",
+]
+
+# What browsers and file managers add to the name of a second download: "endsong_0 (1).json".
+_COPY: Final = r"(?P<copy> ?\(\d+\)| \d+| copy(?: \d+)?| - copy(?: \(\d+\))?)?\.json"
+
+# FACTS 5.1 and 5.2; the names are matched in any case.
+_STEMS: Final[dict[str, Format]] = {
+    r"streaming_history_audio(?:_[\w-]+)?": "extended_audio",
+    r"streaming_history_video(?:_[\w-]+)?": "extended_video",
+    r"endsong(?:_\d+)?": "endsong",
+    r"endvideo(?:_\d+)?": "endvideo",
+    r"streaminghistory_music(?:_?\d+)?": "account_music",
+    r"streaminghistory_podcast(?:_?\d+)?": "account_podcast",
+    r"streaminghistory_audiobook(?:_?\d+)?": "account_audiobook",
+    r"streaminghistory(?:_?\d+)?": "account_streaming",
+}
+_NAMES: Final = tuple(
+    (re.compile(stem + _COPY, re.IGNORECASE | re.ASCII), name) for stem, name in _STEMS.items()
+)
+
+# The other files of the packages: private, of no use, never opened (FACTS 5.1).
+_OTHER: Final = re.compile(
+    r"(?:userdata|useraddress|userprompts|payments?|identity|identifiers|inferences|follow|"
+    r"marquee|playlist|searchqueries|yourlibrary|yoursoundcapsule|wrapped|messagedata|"
+    r"duonewfamily|familyplan|podcastinteractivity|config\.json)",
+    re.IGNORECASE,
+)
+
+
+def by_name(basename: str) -> Format | None:
+    """The format a history file's base name tells, or None (FACTS 5.1, 5.2)."""
+    for pattern, name in _NAMES:
+        if pattern.fullmatch(basename):
+            return name
+    return None
+
+
+def copy_mark(basename: str) -> str:
+    """What marks a history file as a second download (`(1)`), or an empty string.
+
+    Such a file lies beside the first one but belongs to another export.
+    """
+    for pattern, _ in _NAMES:
+        if match := pattern.fullmatch(basename):
+            return (match["copy"] or "").strip()
+    return ""
+
+
+def is_other(basename: str) -> bool:
+    """Whether the name is one of the packages' other files, which are never opened."""
+    return _OTHER.match(basename) is not None
+
+
+def by_keys(row: object) -> Format | None:
+    """The format that the keys of a file's first object tell, or None (FACTS 5.1, 5.3).
+
+    Audio and video files have one schema, so any extended row answers `extended_audio`.
+    """
+    if not isinstance(row, dict):
+        return None
+    if "ts" in row and "ms_played" in row:
+        return "extended_audio"
+    if "endTime" not in row or "msPlayed" not in row:
+        return None
+    if "trackName" in row or "artistName" in row:
+        return "account_music"
+    if "episodeName" in row or "podcastName" in row:
+        return "account_podcast"
+    if "chapterName" in row or "audiobookName" in row:
+        return "account_audiobook"
+    return None
+
+
+def source_of(name: Format) -> Source:
+    """The source that rows of this format count as: `account` or `extended`."""
+    return "account" if name.startswith("account_") else "extended"

@@ -1,0 +1,1 @@
+"""Spotify's Web API: login, tokens, requests, answers."""

@@ -1,0 +1,184 @@
+"""Owns the DuckDB file: opens it for reading or writing behind the gate, briefly.
+
+Never keeps a connection beyond the block it was asked for, and never holds a secret.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+
+from spotify_hist.errors import (
+    BadInput,
+    DamagedDatabase,
+    DatabaseBusy,
+    NewerDatabase,
+    NoHistory,
+    SpotifyHistError,
+    StorageFull,
+)
+from spotify_hist.settings import Settings
+from spotify_hist.store import migrate
+from spotify_hist.store.gate import Gate
+
+Connection = duckdb.DuckDBPyConnection
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_PAUSE_S = 0.05
+_HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
+
+
+class Database:
+    """The one history file. `wait_s` bounds every wait for other processes, in seconds."""
+
+    def __init__(self, path: Path, wait_s: float = 30.0) -> None:
+        self.path = path
+        self._wait_s = wait_s
+        self._gate = Gate(path)
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Database:
+        """The database of these settings."""
+        return cls(settings.database, settings.number("database.wait_s"))
+
+    def exists(self) -> bool:
+        """Whether any history has been written yet."""
+        return self.path.exists()
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A read-only connection, shared with other readers; session time zone UTC.
+
+        Raises NoHistory where there is no file, DatabaseBusy, NewerDatabase, DamagedDatabase.
+        """
+        if not self.exists():
+            raise NoHistory(f"There is no listening history in {self.path.parent} yet.")
+        deadline = time.monotonic() + self._wait_s
+        with self._gate.reading(deadline), self._connection(deadline, read_only=True) as found:
+            if migrate.version(found) == migrate.latest():
+                yield found
+                return
+        with self.write("migrate"):
+            pass
+        deadline = time.monotonic() + self._wait_s
+        with self._gate.reading(deadline), self._connection(deadline, read_only=True) as found:
+            yield found
+
+    @contextmanager
+    def write(self, label: str) -> Iterator[Connection]:
+        """One write transaction, alone with the file; rolled back if the block raises.
+
+        Creates the file and brings its schema up to date first.
+        """
+        deadline = time.monotonic() + self._wait_s
+        with (
+            self._gate.writing(deadline, label),
+            self._connection(deadline, read_only=False) as connection,
+        ):
+            migrate.upgrade(connection)
+            connection.begin()
+            try:
+                yield connection
+                connection.commit()
+            except BaseException:
+                with suppress(duckdb.Error):
+                    connection.rollback()
+                raise
+
+    @contextmanager
+    def _connection(self, deadline: float, *, read_only: bool) -> Iterator[Connection]:
+        connection = self._connect(deadline, read_only=read_only)
+        try:
+            with translated(self.path):
+                connection.execute("set timezone = 'UTC'")
+                yield connection
+        finally:
+            connection.close()
+
+    def _connect(self, deadline: float, *, read_only: bool) -> Connection:
+        """Open the file, waiting for foreign programs (a shell, a BI tool) until the deadline."""
+        while True:
+            try:
+                with translated(self.path):
+                    fresh = not self.path.exists()
+                    connection = duckdb.connect(str(self.path), read_only=read_only)
+                    if fresh:
+                        self.path.chmod(0o600)
+                    return connection
+            except DatabaseBusy:
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(_PAUSE_S)
+
+
+def integers(
+    connection: Connection, statement: str, parameters: Mapping[str, object] | None = None
+) -> tuple[int, ...]:
+    """The one row of whole numbers (flags as 0 and 1) a statement gives; null counts as 0."""
+    row = connection.execute(statement, dict(parameters or {})).fetchone()
+    return tuple(int(value or 0) for value in row or ())
+
+
+def instant(epoch_us: int) -> datetime:
+    """The UTC instant of epoch microseconds: DuckDB hands out timestamptz only as numbers or text
+    where pytz is absent (FACTS 9.6)."""
+    return _EPOCH + timedelta(microseconds=epoch_us)
+
+
+@contextmanager
+def scratch(path: Path) -> Iterator[Connection]:
+    """A throw-away database file for staging, removed with its log afterwards."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        with translated(path):
+            connection = duckdb.connect(str(path))
+            try:
+                connection.execute("set timezone = 'UTC'")
+                yield connection
+            finally:
+                connection.close()
+    finally:
+        path.unlink(missing_ok=True)
+        path.with_name(path.name + ".wal").unlink(missing_ok=True)
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn DuckDB's file errors into ours, in the person's words."""
+    try:
+        yield
+    except (duckdb.IOException, duckdb.FatalException, duckdb.InternalException) as error:
+        known = _translate(path, str(error))
+        if known is None:
+            raise
+        raise known from error
+
+
+def _translate(path: Path, text: str) -> SpotifyHistError | None:
+    """Our error for DuckDB's text, or None where it says nothing about the file."""
+    lower = text.lower()
+    if "lock on file" in lower or "conflicting lock" in lower:
+        match = _HOLDER.search(text)
+        holder = f"{match['program']} (pid {match['pid']})" if match else "another program"
+        return DatabaseBusy(
+            f"The database {path} is held by {holder}.",
+            hint="Close that program and try again; nothing was lost.",
+        )
+    if any(sign in lower for sign in ("no space left", "file too large", "disk quota")):
+        return StorageFull(f"The disk of {path} is full.")
+    if "version number" in lower or "newer version" in lower:
+        return NewerDatabase(f"{path} was written by a newer DuckDB than the one installed.")
+    if "permission denied" in lower or "read-only file system" in lower:
+        return BadInput(
+            f"{path} cannot be opened: permission denied.",
+            hint="Run as the user who owns that directory.",
+        )
+    if any(sign in lower for sign in ("not a valid duckdb", "corrupt", "checksum", "serializ")):
+        return DamagedDatabase(f"{path} cannot be read as a DuckDB database.")
+    return None

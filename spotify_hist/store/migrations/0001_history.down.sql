@@ -1,0 +1,16 @@
+drop table job_runs;
+drop table coverage_gaps;
+drop table sync_checkpoints;
+drop table rejected_rows;
+drop table import_files;
+drop table import_jobs;
+drop table plays;
+drop table record_rows;
+drop table play_records;
+drop table track_links;
+drop table track_artists;
+drop table tracks;
+drop table albums;
+drop table artists;
+drop table users;
+drop table schema_migrations;

@@ -1,0 +1,143 @@
+"""Owns the way from staged rows to records: keys, idempotent insertion, what was played.
+
+Never decides which records are one play; `reconcile` does, from the set of records alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import NamedTuple
+
+from spotify_hist.model import ApiTrack, Record
+from spotify_hist.store import reconcile, sql
+from spotify_hist.store.database import Connection, integers
+
+_BATCH = 20_000
+_STAGE_COLUMNS = ("file_id", "row_index", "package", *Record._fields)
+
+
+class StagedRow(NamedTuple):
+    """A record and where it stood: import file (0 for the API), row, and the export it is of."""
+
+    file_id: int
+    row_index: int
+    package: str
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What a batch of records did: `fresh` = `new` + `upgraded`; the rest were duplicates.
+
+    `new` records began a play, `upgraded` ones added to a play; `plays_added` may be below `new`
+    where a new record showed two plays to be one.
+    """
+
+    records: int
+    fresh: int
+    new: int
+    upgraded: int
+    plays_added: int
+
+    @property
+    def duplicate(self) -> int:
+        return self.records - self.fresh
+
+
+def create_stage(connection: Connection, *, temporary: bool = True) -> None:
+    """An empty table `stage`: temporary, or part of a scratch database."""
+    connection.execute(_placed("create_stage", temporary))
+
+
+def stage(connection: Connection, rows: Iterable[StagedRow]) -> int:
+    """Append rows to `stage` in batches; how many."""
+    insert = f"insert into stage by name select {_UNNESTED}"  # noqa: S608 - our own column names
+    iterator = iter(rows)
+    count = 0
+    while batch := list(islice(iterator, _BATCH)):
+        columns = [
+            [row.file_id for row in batch],
+            [row.row_index for row in batch],
+            [row.package for row in batch],
+            *([list(column) for column in zip(*(row.record for row in batch), strict=True)]),
+        ]
+        connection.execute(insert, columns)
+        count += len(batch)
+    return count
+
+
+_TYPES = {
+    "file_id": "integer[]",
+    "row_index": "integer[]",
+    "played_at_ms": "bigint[]",
+    "ms_played": "bigint[]",
+    "offline_timestamp": "bigint[]",
+    "shuffle": "boolean[]",
+    "skipped": "boolean[]",
+    "offline": "boolean[]",
+    "incognito": "boolean[]",
+}
+_UNNESTED = ", ".join(
+    f"unnest(${number}::{_TYPES.get(name, 'varchar[]')}) as {name}"
+    for number, name in enumerate(_STAGE_COLUMNS, 1)
+)
+
+
+def key_stage(connection: Connection, user_id: int, *, temporary: bool = True) -> None:
+    """Make the table `keyed` of `stage`: the rows with their record, head and track ids."""
+    connection.execute(_placed("key_stage", temporary), {"user_id": user_id})
+
+
+def _placed(step: str, temporary: bool) -> str:
+    return sql.load("records")[step].replace("{temporary}", "temporary" if temporary else "")
+
+
+def commit(connection: Connection, user_id: int, keyed: str = "keyed") -> Committed:
+    """Insert the records of table `keyed` that are not known yet and rebuild their plays.
+
+    Runs inside the caller's transaction. Rows of known records change nothing.
+    """
+    step = sql.load("records")
+    reconcile.prepare(connection)
+    (records,) = integers(connection, f"select count(*) from {keyed}")  # noqa: S608
+    find = step["find_fresh"].replace("{keyed}", keyed)
+    connection.execute(find, {"user_id": user_id})
+    (fresh,) = integers(connection, "select count(*) from fresh")
+    connection.execute(step["insert_rows"].replace("{keyed}", keyed))
+    if not fresh:
+        return Committed(records, 0, 0, 0, 0)
+    connection.execute(step["insert_fresh"], {"user_id": user_id})
+    for name in ("upsert_tracks", "upsert_artists", "upsert_albums", "link_tracks", "link_artists"):
+        connection.execute(step[name])
+    connection.execute(step["touch_fresh"])
+    reconcile.rebuild(connection, user_id)
+    new, plays_added = integers(connection, step["count_new"])
+    return Committed(records, fresh, new, fresh - new, plays_added)
+
+
+def add_track_details(connection: Connection, tracks: Sequence[ApiTrack]) -> None:
+    """Store what the API tells of tracks beyond their names; absent fields erase nothing."""
+    if not tracks:
+        return
+    step = sql.load("records")
+    connection.execute(step["create_track_details"])
+    connection.executemany(
+        "insert into track_details values (?, ?, ?, ?, ?, ?)",
+        [
+            (t.track_id, t.duration_ms, t.isrc, t.album_id, t.release_date, t.image_url)
+            for t in tracks
+        ],
+    )
+    credits = [
+        (track.track_id, position, artist_id, name)
+        for track in tracks
+        for position, (artist_id, name) in enumerate(track.artists)
+        if artist_id
+    ]
+    connection.execute(step["create_credits"])
+    if credits:
+        connection.executemany("insert into credits values (?, ?, ?, ?)", credits)
+    for name in ("upsert_track_details", "upsert_album_details", "upsert_credited", "upsert_credits"):
+        connection.execute(step[name])

@@ -1,0 +1,445 @@
+-- plays = f(set of records): which records are one play (FACTS 6.2), for one listener and the
+-- stretches of time that changed.
+
+-- step: macros
+create or replace temp macro name_key(name) as
+    lower(trim(regexp_replace(nfc_normalize(name), '\s+', ' ', 'g')));
+
+-- step: bounds
+select epoch_us(min(played_at)), epoch_us(max(played_at)), count(*) from touched;
+
+-- step: has_neighbour
+select exists(
+    select 1 from play_records
+    where user_id = $user_id and played_at between $low and $high
+)::integer;
+
+-- step: count_known
+select count(*) from play_records
+where user_id = $user_id and played_at between $low and $high;
+
+-- step: scope_all
+create or replace temp table scope as
+select
+    record_id, head_id, play_id, source, played_at, ms_played, kind, track_id,
+    title, artist, album, album_artist, nth
+from play_records
+where user_id = $user_id and played_at between $low and $high;
+
+-- step: scope_islands
+-- No rule joins records more than 65 s apart, so a pause of 70 s between any two neighbouring
+-- records parts them: only the islands that hold a touched instant need to be rebuilt.
+create or replace temp table scope as
+with
+
+instants as (
+    select distinct played_at
+    from (
+        select played_at from play_records
+        where user_id = $user_id and played_at between $low and $high
+        union all
+        select played_at from touched
+    )
+),
+
+marked as (
+    select
+        played_at,
+        coalesce(played_at - lag(played_at) over (order by played_at) > interval 70 second, true)
+            as is_first
+    from instants
+),
+
+islands as (
+    select
+        played_at,
+        sum(is_first::integer) over (order by played_at rows unbounded preceding) as island
+    from marked
+),
+
+changed as (
+    select distinct islands.island from islands semi join touched using (played_at)
+)
+
+select
+    play_records.record_id, play_records.head_id, play_records.play_id, play_records.source,
+    play_records.played_at, play_records.ms_played, play_records.kind, play_records.track_id,
+    play_records.title, play_records.artist, play_records.album, play_records.album_artist,
+    play_records.nth
+from play_records
+inner join islands on play_records.played_at = islands.played_at
+semi join changed on islands.island = changed.island
+where play_records.user_id = $user_id and play_records.played_at between $low and $high;
+
+-- step: sources
+select
+    count(*) filter (where source = 'extended') as extended,
+    count(*) filter (where source = 'account') as account,
+    count(*) filter (where source = 'api') as api,
+    count(*) filter (where source = 'extended' and track_id like 'local:%') as unidentified
+from scope;
+
+-- step: api_heads
+-- Within the API the same track under 2 s apart is one play.
+create or replace temp table api_heads as
+with
+
+ordered as (
+    select
+        record_id, track_id, played_at,
+        played_at - lag(played_at) over (partition by track_id order by played_at, record_id)
+            >= interval 2 second as is_next
+    from scope
+    where source = 'api'
+),
+
+chained as (
+    select
+        record_id, track_id, played_at,
+        count(*) filter (where is_next) over (
+            partition by track_id order by played_at, record_id rows unbounded preceding
+        ) as chain
+    from ordered
+)
+
+select
+    record_id,
+    first_value(record_id) over (
+        partition by track_id, chain order by played_at, record_id
+    ) as head_id
+from chained;
+
+-- step: heads
+-- grain: what one source says is one play. Extended rows far from every other source can match
+-- nothing and stay out. A whole second is less exact than milliseconds (FACTS 3.7); old account
+-- files call an episode a track, newer ones say what it is.
+create or replace temp table heads as
+with
+
+minutes as (
+    select distinct unnest([minute - 60, minute, minute + 60, minute + 120]) as minute
+    from (
+        select distinct (epoch(played_at)::bigint // 60) * 60 as minute
+        from scope
+        where source <> 'extended'
+    )
+),
+
+near as (
+    select
+        scope.* exclude (head_id),
+        coalesce(api_heads.head_id, scope.head_id) as head_id,
+        (epoch(scope.played_at)::bigint // 60) * 60 as minute
+    from scope
+    left join api_heads using (record_id)
+),
+
+ranked as (
+    select
+        *,
+        row_number() over (
+            partition by head_id
+            order by
+                source = 'api' and epoch_ms(played_at) % 1000 = 0,
+                kind = 'track',
+                played_at,
+                record_id
+        ) as rank
+    from near
+    where source <> 'extended' or $has_unidentified or minute in (select minute from minutes)
+)
+
+select
+    head_id, source, played_at, minute, ms_played, nth,
+    case when track_id like 'local:%' then null else track_id end as track_id,
+    coalesce(name_key(case kind when 'audiobook_chapter' then album else artist end), '')
+        as artist_key,
+    coalesce(name_key(album_artist), '') as album_artist_key,
+    coalesce(name_key(title), '') as title_key
+from ranked
+where rank = 1;
+
+-- step: create_joined
+create or replace temp table joined (head_id uuid, into_id uuid);
+
+-- step: propose_identified
+-- Rows of the exports before 2021 have no URI (FACTS 5.3): the same row of a later export does.
+create or replace temp table candidates as
+select
+    known.head_id as left_id,
+    plain.head_id as right_id,
+    row_number() over (order by known.head_id, plain.head_id) as place
+from heads as known
+inner join heads as plain
+    on known.played_at = plain.played_at
+    and known.ms_played = plain.ms_played
+    and known.artist_key = plain.artist_key
+    and known.title_key = plain.title_key
+where
+    known.source = 'extended' and known.track_id is not null
+    and plain.source = 'extended' and plain.track_id is null and plain.title_key <> '';
+
+-- step: propose_api
+-- API and extended: the same track within 5 s, the same id before the same names, closest first.
+create or replace temp table candidates as
+with
+
+extended as (
+    select * from heads anti join joined using (head_id) where source = 'extended'
+),
+
+api as (
+    select *, unnest([minute - 60, minute, minute + 60]) as near_minute
+    from heads
+    where source = 'api'
+),
+
+pairs as (
+    select extended.head_id as left_id, api.head_id as right_id, 0 as worse, extended.played_at,
+        extended.ms_played, api.played_at as api_at
+    from extended
+    inner join api
+        on extended.minute = api.near_minute and extended.track_id = api.track_id
+    union all
+    select extended.head_id, api.head_id, 1, extended.played_at, extended.ms_played, api.played_at
+    from extended
+    inner join api
+        on extended.minute = api.near_minute and extended.title_key = api.title_key
+    where
+        extended.title_key <> ''
+        and extended.artist_key in (api.artist_key, api.album_artist_key)
+        and extended.track_id is distinct from api.track_id
+)
+
+select
+    left_id,
+    right_id,
+    row_number() over (
+        order by
+            worse, abs(epoch_ms(played_at) - epoch_ms(api_at)), ms_played desc, played_at, api_at,
+            left_id, right_id
+    ) as place
+from pairs
+where abs(epoch_ms(played_at) - epoch_ms(api_at)) <= 5000;
+
+-- step: propose_account
+-- Account rows know the minute of the end: the true end lies in [endTime - 5 s, endTime + 65 s].
+-- Equal listened time decides; where minute and listened time (> 0) are both equal, one differing
+-- name is no obstacle (FACTS 5.9, 6.2). The API leaves short plays out: the longest row is its.
+create or replace temp table candidates as
+with
+
+others as (
+    select *, unnest([minute - 60, minute, minute + 60]) as near_minute
+    from heads anti join joined using (head_id)
+    where source in ('extended', 'api')
+),
+
+account as (
+    select * from heads where source = 'account'
+),
+
+named as (
+    select
+        others.head_id as left_id, account.head_id as right_id,
+        others.played_at, others.source, account.nth, account.ms_played as account_ms,
+        account.title_key,
+        coalesce(account.ms_played = others.ms_played, false) as is_equal_ms,
+        greatest(
+            epoch_ms(account.played_at) - epoch_ms(others.played_at),
+            epoch_ms(others.played_at) - epoch_ms(account.played_at) - 60000,
+            0
+        ) as outside_ms,
+        others.minute <> account.minute as is_outside
+    from others
+    inner join account
+        on others.near_minute = account.minute and others.title_key = account.title_key
+    where account.artist_key in (others.artist_key, others.album_artist_key)
+),
+
+pairs as (
+    select
+        left_id, right_id, played_at, nth, is_outside, outside_ms,
+        case when is_equal_ms then is_outside::integer else 3 end as worse,
+        case when source = 'api' then -account_ms else 0 end as shortness
+    from named
+    where
+        outside_ms <= 5000
+        and (is_equal_ms or title_key <> '')
+    union all
+    select others.head_id, account.head_id, others.played_at, account.nth, false, 0, 2, 0
+    from others
+    inner join account
+        on others.minute = account.minute and others.ms_played = account.ms_played
+    where
+        others.near_minute = others.minute
+        and others.ms_played > 0
+        and (
+            (others.title_key = account.title_key) <> (others.artist_key = account.artist_key)
+            or account.title_key = '' and account.artist_key = ''
+        )
+)
+
+select
+    left_id,
+    right_id,
+    row_number() over (
+        order by worse, is_outside, outside_ms, shortness, nth, played_at, left_id, right_id
+    ) as place
+from pairs;
+
+-- step: choose
+-- Best for both sides at once: repeated until nothing is left, this is 'closest first, one to one'.
+create or replace temp table chosen as
+select left_id, right_id
+from candidates
+qualify
+    place = min(place) over (partition by left_id)
+    and place = min(place) over (partition by right_id);
+
+-- step: join_chosen
+insert into joined select right_id as head_id, left_id as into_id from chosen;
+
+-- step: drop_settled
+delete from candidates
+where
+    left_id in (select left_id from chosen) or right_id in (select right_id from chosen);
+
+-- step: count_candidates
+select count(*) from candidates;
+
+-- step: assign
+create or replace temp table assigned as
+with
+
+headed as (
+    select
+        scope.record_id, scope.play_id as old_play_id, scope.played_at,
+        coalesce(api_heads.head_id, scope.head_id) as head_id
+    from scope
+    left join api_heads using (record_id)
+)
+
+select
+    headed.record_id, headed.old_play_id, headed.played_at,
+    coalesce(joined.into_id, headed.head_id) as play_id
+from headed
+left join joined using (head_id);
+
+-- step: assign_plain
+create or replace temp table assigned as
+select record_id, play_id as old_play_id, played_at, head_id as play_id from scope;
+
+-- step: count_moved
+select count(*) from assigned where play_id <> old_play_id;
+
+-- step: move_records
+update play_records
+set play_id = assigned.play_id
+from assigned
+where
+    play_records.user_id = $user_id
+    and play_records.played_at between $low and $high
+    and play_records.record_id = assigned.record_id
+    and assigned.play_id <> assigned.old_play_id;
+
+-- step: remember_plays
+-- The plays of the scope as they stood, to tell what changed.
+create or replace temp table former as
+select play_id
+from plays
+where
+    user_id = $user_id
+    and played_at between $low and $high
+    and play_id in (select old_play_id from assigned union all select play_id from assigned);
+
+-- step: delete_plays
+delete from plays
+where
+    user_id = $user_id
+    and played_at between $low and $high
+    and play_id in (select play_id from former);
+
+-- step: shared
+create or replace temp table shared as
+select play_id from assigned group by play_id having count(*) > 1;
+
+-- step: insert_plays
+-- Each field from the best record: extended over account over api; context and milliseconds from
+-- the api.
+insert into plays by name
+with
+
+told as (
+    select play_records.*
+    from play_records
+    where user_id = $user_id and played_at between $low and $high {narrowed}
+),
+
+single as (
+    select
+        play_id, user_id, played_at, ms_played, kind, track_id, platform, country, reason_start,
+        reason_end, shuffle, skipped, offline, incognito, context_uri, [source] as sources
+    from told
+    where play_id not in (select play_id from shared)
+),
+
+ranked as (
+    select
+        *,
+        row_number() over (
+            partition by play_id
+            order by
+                case source when 'extended' then 0 when 'account' then 1 else 2 end,
+                track_id like 'local:%' nulls last, kind = 'track', record_id
+        ) as rank,
+        row_number() over (
+            partition by play_id
+            order by
+                case
+                    when source = 'api' and epoch_ms(played_at) % 1000 <> 0 then 0
+                    when source = 'extended' then 1
+                    when source = 'api' then 2
+                    else 3
+                end,
+                played_at, record_id
+        ) as time_rank,
+        row_number() over (
+            partition by play_id
+            order by
+                track_id is null, track_id like 'local:%',
+                case source when 'extended' then 0 when 'api' then 1 else 2 end,
+                kind = 'track', record_id
+        ) as track_rank
+    from told
+    where play_id in (select play_id from shared)
+),
+
+merged as (
+    select
+        play_id,
+        any_value(user_id) as user_id,
+        min_by(played_at, time_rank) as played_at,
+        min_by(ms_played, rank) filter (where ms_played is not null) as ms_played,
+        min_by(kind, rank) filter (where kind <> 'unknown') as known_kind,
+        min_by(track_id, track_rank) filter (where track_id is not null) as track_id,
+        min_by(platform, rank) filter (where platform is not null) as platform,
+        min_by(country, rank) filter (where country is not null) as country,
+        min_by(reason_start, rank) filter (where reason_start is not null) as reason_start,
+        min_by(reason_end, rank) filter (where reason_end is not null) as reason_end,
+        min_by(shuffle, rank) filter (where shuffle is not null) as shuffle,
+        min_by(skipped, rank) filter (where skipped is not null) as skipped,
+        min_by(offline, rank) filter (where offline is not null) as offline,
+        min_by(incognito, rank) filter (where incognito is not null) as incognito,
+        min_by(context_uri, rank) filter (where context_uri is not null) as context_uri,
+        list_sort(list_distinct(list(source))) as sources
+    from ranked
+    group by play_id
+)
+
+select * from (
+    select * from single
+    union all by name
+    select * exclude (known_kind), coalesce(known_kind, 'unknown') as kind from merged
+)
+order by played_at;

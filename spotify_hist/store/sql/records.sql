@@ -1,0 +1,326 @@
+-- From staged rows to records. `stage` holds the fields of model.Record, the file and the row.
+
+-- step: create_stage
+create or replace {temporary} table stage (
+    file_id integer,
+    row_index integer,
+    package varchar,
+    source varchar,
+    played_at_ms bigint,
+    kind varchar,
+    ms_played bigint,
+    uri varchar,
+    title varchar,
+    artist varchar,
+    album varchar,
+    album_uri varchar,
+    artist_uri varchar,
+    album_artist varchar,
+    platform varchar,
+    country varchar,
+    reason_start varchar,
+    reason_end varchar,
+    shuffle boolean,
+    skipped boolean,
+    offline boolean,
+    offline_timestamp bigint,
+    incognito boolean,
+    context_uri varchar,
+    private varchar
+);
+
+-- step: key_stage
+-- record_id: equal only where every kept field is equal (FACTS 6.2). head_id: what one source says
+-- is one play. For `extended` the names stay out of it where a URI tells the content, so that a
+-- later export with a renamed artist is the same play; for `account` the kind stays out, because
+-- old files list episodes as tracks (FACTS 5.1), and the n-th equal row of one export is the n-th
+-- of another.
+create or replace {temporary} table keyed as
+with
+
+counted as (
+    select *, 1 as nth from stage where source <> 'account'
+    union all
+    select
+        *,
+        row_number() over (
+            partition by package, played_at_ms, ms_played, kind, artist, title, album
+            order by file_id, row_index
+        )::integer as nth
+    from stage
+    where source = 'account'
+),
+
+identified as (
+    select
+        *,
+        case
+            when uri like 'spotify:track:%' or uri like 'spotify:episode:%'
+                then split_part(uri, ':', 3)
+            when coalesce(uri, title, artist, album) is null then null
+            else 'local:' || sha1(
+                coalesce(artist, '') || '|' || coalesce(title, uri, '') || '|' || coalesce(album, '')
+            )
+        end as track_id
+    from counted
+),
+
+described as (
+    select
+        *,
+        coalesce(artist, '') || chr(31) || coalesce(title, '') || chr(31) || coalesce(album, '')
+            as names,
+        case source
+            when 'account' then concat_ws(
+                chr(31), $user_id, 'account', played_at_ms, ms_played, nth,
+                coalesce(case kind when 'audiobook_chapter' then album else artist end, ''),
+                coalesce(title, '')
+            )
+            when 'extended' then concat_ws(
+                chr(31), $user_id, 'extended', played_at_ms, ms_played,
+                coalesce(track_id, ''), coalesce(platform, ''), coalesce(country, ''),
+                coalesce(reason_start, ''), coalesce(reason_end, ''),
+                coalesce(shuffle::varchar, ''), coalesce(skipped::varchar, ''),
+                coalesce(offline::varchar, ''), coalesce(offline_timestamp::varchar, ''),
+                coalesce(incognito::varchar, '')
+            )
+            else concat_ws(
+                chr(31), $user_id, 'api', played_at_ms,
+                coalesce(track_id, ''), coalesce(context_uri, ''), coalesce(artist_uri, ''),
+                coalesce(album_uri, ''), coalesce(album_artist, '')
+            )
+        end as head,
+        concat_ws(
+            chr(30), kind, names, coalesce(uri, ''), coalesce(album_uri, '')
+        ) as rest
+    from identified
+)
+
+select
+    md5(head || chr(30) || rest)::uuid as record_id,
+    md5(case source when 'api' then head || chr(30) || rest else head end)::uuid as head_id,
+    epoch_ms(played_at_ms)::timestamp at time zone 'UTC' as played_at,
+    * exclude (head, names, rest, played_at_ms, package)
+from described;
+
+-- step: find_fresh
+-- The records not known yet, each once, with the first row that said it.
+create or replace temp table fresh as
+with
+
+known as (
+    select record_id
+    from play_records
+    where
+        user_id = $user_id
+        and played_at between (select min(played_at) from {keyed})
+        and (select max(played_at) from {keyed})
+),
+
+unknown as (
+    select keyed.* from {keyed} as keyed anti join known using (record_id)
+),
+
+repeated as (
+    select record_id, min((file_id, row_index)) as first_row
+    from unknown
+    group by record_id
+    having count(*) > 1
+)
+
+select unknown.* from unknown anti join repeated using (record_id)
+union all
+select unknown.*
+from unknown
+inner join repeated
+    on unknown.record_id = repeated.record_id
+    and (unknown.file_id, unknown.row_index) = repeated.first_row
+order by played_at;
+
+-- step: insert_fresh
+insert into play_records by name
+select
+    record_id, head_id as play_id, head_id, $user_id as user_id, source, played_at, ms_played, kind,
+    track_id, uri, title, artist, album, album_uri, artist_uri, album_artist, platform, country,
+    reason_start, reason_end, shuffle, skipped, offline, offline_timestamp, incognito, context_uri,
+    nth, private
+from fresh;
+
+-- step: insert_rows
+-- Files with the bytes of an earlier one share its rows.
+insert into record_rows
+select keyed.record_id, keyed.file_id, keyed.row_index
+from {keyed} as keyed
+inner join import_files using (file_id)
+where import_files.content_file_id = import_files.file_id;
+
+-- step: upsert_tracks
+-- Which source names a track best: api, then extended, then account; then the latest play. A
+-- maximum, so that the order of arrival does not matter.
+with
+
+told as (
+    select
+        track_id,
+        max(row(
+            case source when 'api' then 3 when 'extended' then 2 else 1 end,
+            played_at, title, artist, album, kind, artist_uri, album_uri
+        )) as best
+    from fresh
+    where track_id is not null
+    group by track_id
+),
+
+named as (
+    select
+        track_id,
+        best[1] as named_rank, best[2] as named_at, best[3] as title, best[4] as artist,
+        best[5] as album, best[6] as kind, best[7] as artist_uri, best[8] as album_uri
+    from told
+)
+
+insert into tracks by name
+select
+    track_id,
+    kind,
+    title,
+    coalesce(split_part(artist_uri, ':', 3), 'local:' || sha1(artist)) as artist_id,
+    coalesce(
+        split_part(album_uri, ':', 3), 'local:' || sha1(coalesce(artist, '') || '|' || album)
+    ) as album_id,
+    name_key(artist) || chr(31) || name_key(title) as name_key,
+    named_rank,
+    named_at
+from named
+on conflict (track_id) do update set
+    kind = excluded.kind,
+    title = excluded.title,
+    artist_id = excluded.artist_id,
+    album_id = excluded.album_id,
+    name_key = excluded.name_key,
+    named_rank = excluded.named_rank,
+    named_at = excluded.named_at
+where
+    row(excluded.named_rank, excluded.named_at, excluded.title, excluded.artist_id, excluded.album_id)
+    > row(tracks.named_rank, tracks.named_at, tracks.title, tracks.artist_id, tracks.album_id);
+
+-- step: upsert_artists
+insert into artists by name
+select
+    coalesce(split_part(artist_uri, ':', 3), 'local:' || sha1(artist)) as artist_id,
+    max(artist) as name,
+    max(name_key(artist)) as name_key
+from (select distinct artist, artist_uri from fresh where artist is not null)
+group by 1
+on conflict (artist_id) do update set name = greatest(artists.name, excluded.name),
+    name_key = greatest(artists.name_key, excluded.name_key);
+
+-- step: upsert_albums
+insert into albums by name
+select
+    coalesce(
+        split_part(album_uri, ':', 3), 'local:' || sha1(coalesce(artist, '') || '|' || album)
+    ) as album_id,
+    max(album) as name
+from (select distinct album, album_uri, artist from fresh where album is not null)
+group by 1
+on conflict (album_id) do update set name = greatest(albums.name, excluded.name);
+
+-- step: link_tracks
+-- A local id takes the Spotify id of the same artist and title once any source reveals it.
+insert into track_links by name
+with
+
+touched as (
+    select distinct tracks.name_key
+    from tracks semi join fresh using (track_id)
+    where tracks.name_key is not null
+)
+
+select 'track' as entity, local.track_id as local_id, min(known.track_id) as spotify_id
+from touched
+inner join tracks as local on touched.name_key = local.name_key and local.track_id like 'local:%'
+inner join tracks as known
+    on touched.name_key = known.name_key and known.track_id not like 'local:%'
+group by local.track_id
+on conflict (entity, local_id) do update set
+    spotify_id = least(track_links.spotify_id, excluded.spotify_id);
+
+-- step: link_artists
+insert into track_links by name
+with
+
+touched as (
+    select distinct name_key(artist) as name_key
+    from (select distinct artist from fresh where artist is not null)
+)
+
+select 'artist' as entity, local.artist_id as local_id, min(known.artist_id) as spotify_id
+from touched
+inner join artists as local on touched.name_key = local.name_key and local.artist_id like 'local:%'
+inner join artists as known
+    on touched.name_key = known.name_key and known.artist_id not like 'local:%'
+group by local.artist_id
+on conflict (entity, local_id) do update set
+    spotify_id = least(track_links.spotify_id, excluded.spotify_id);
+
+-- step: upsert_track_details
+update tracks
+set duration_ms = coalesce(told.duration_ms, tracks.duration_ms),
+    isrc = coalesce(told.isrc, tracks.isrc)
+from track_details as told
+where tracks.track_id = told.track_id;
+
+-- step: upsert_album_details
+update albums
+set release_date = coalesce(told.release_date, albums.release_date),
+    image_url = coalesce(told.image_url, albums.image_url)
+from track_details as told
+where albums.album_id = told.album_id;
+
+-- step: touch_fresh
+create or replace temp table touched as select distinct played_at from fresh;
+
+-- step: count_new
+-- A fresh record is new where its play holds no record known before: one such record a play.
+with
+
+plays_seen as (
+    select
+        assigned.play_id,
+        bool_and(fresh.record_id is not null) as is_fresh
+    from assigned
+    left join fresh using (record_id)
+    group by assigned.play_id
+)
+
+select
+    count(*) filter (where is_fresh),
+    count(*) - (select count(*) from former)
+from plays_seen;
+
+-- step: create_track_details
+create or replace temp table track_details (
+    track_id varchar, duration_ms bigint, isrc varchar, album_id varchar, release_date varchar,
+    image_url varchar
+);
+
+-- step: create_credits
+create or replace temp table credits (
+    track_id varchar, position integer, artist_id varchar, name varchar
+);
+
+-- step: upsert_credited
+insert into artists by name
+select artist_id, max(name) as name, max(name_key(name)) as name_key
+from credits
+group by artist_id
+on conflict (artist_id) do update set name = greatest(artists.name, excluded.name),
+    name_key = greatest(artists.name_key, excluded.name_key);
+
+-- step: upsert_credits
+insert into track_artists by name
+select distinct on (track_id, position) track_id, position, artist_id
+from credits
+order by track_id, position, artist_id
+on conflict (track_id, position) do update set artist_id = excluded.artist_id;

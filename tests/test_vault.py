@@ -1,0 +1,505 @@
+"""The token vault: encryption, permissions, crash safety, and one refresher at a time."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+
+from spotify_hist.errors import SettingsError, StorageFull, Temporary, VaultError
+from spotify_hist.model import Account
+from spotify_hist.sources.spotify.vault import Token, Vault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+OTHER_KEY = "MTEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+
+
+def make_token(account_id: str = "acc-1", refresh_token: str = "refresh-0") -> Token:
+    """A token whose access part has long expired."""
+    return Token(
+        account=Account(account_id, "ada", "Ada"),
+        client_id="client",
+        refresh_token=refresh_token,
+        access_token="access-0",
+        expires_at=0.0,
+        authorized_at=1_700_000_000.0,
+        scopes=("user-read-recently-played",),
+    )
+
+
+def mode(path: Path) -> int:
+    """The permission bits of a path."""
+    return path.stat().st_mode & 0o777
+
+
+def epoch(text: str) -> float:
+    """Epoch seconds of an ISO instant."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
+
+
+def test_a_saved_token_comes_back_whole(tmp_path: Path) -> None:
+    """Every field survives encryption, in this and in another Vault object."""
+    token = make_token()
+    Vault(tmp_path / "vault", KEY).save(token)
+    assert Vault(tmp_path / "vault", KEY).load("acc-1") == token
+
+
+def test_an_empty_vault_has_no_tokens_and_makes_no_directory(tmp_path: Path) -> None:
+    """Asking is no reason to create anything."""
+    vault = Vault(tmp_path / "vault", None)
+    assert (vault.tokens(), vault.load("acc-1")) == ([], None)
+    assert not (tmp_path / "vault").exists()
+
+
+def test_tokens_are_ordered_by_account_id(tmp_path: Path) -> None:
+    """The order does not depend on file names."""
+    vault = Vault(tmp_path, KEY)
+    for name in ("b", "c", "a"):
+        vault.save(make_token(name))
+    assert [token.account.account_id for token in vault.tokens()] == ["a", "b", "c"]
+
+
+def test_everything_belongs_to_the_owner_alone_whatever_the_umask(tmp_path: Path) -> None:
+    """Directory 0700 and files 0600, even if the directory was there with open permissions."""
+    directory = tmp_path / "vault"
+    directory.mkdir(mode=0o755)
+    before = os.umask(0)
+    try:
+        Vault(directory, None).save(make_token())
+    finally:
+        os.umask(before)
+    assert mode(directory) == 0o700
+    names = {path.suffix or path.name for path in directory.iterdir()}
+    assert names == {".token", ".lock", "key"}
+    assert {mode(path) for path in directory.iterdir()} == {0o600}
+
+
+def test_neither_file_content_nor_repr_shows_a_token(tmp_path: Path) -> None:
+    """Tokens are sealed on disk and hidden in a repr."""
+    token = make_token()
+    Vault(tmp_path, KEY).save(token)
+    content = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert b"refresh-0" not in content
+    assert b"access-0" not in content
+    assert b"Ada" not in content
+    assert "refresh-0" not in repr(token)
+    assert "access-0" not in repr(token)
+
+
+@examples(deadline=None, max_examples=40)
+@given(account_id=st.text(max_size=40) | st.sampled_from(["../../x", "/etc/passwd", "a\0b", ".."]))
+def test_no_account_id_shapes_a_path(
+    account_id: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Whatever the id, the vault's files stay in its directory and can be found again."""
+    root = tmp_path_factory.mktemp("root")
+    vault = Vault(root / "vault", KEY)
+    vault.save(make_token(account_id))
+    assert [path.name for path in root.iterdir()] == ["vault"]
+    assert len(list((root / "vault").glob("*.token"))) == 1
+    loaded = vault.load(account_id)
+    assert loaded is not None
+    assert loaded.account.account_id == account_id
+
+
+def test_forgetting_removes_one_account_and_is_no_error_twice(tmp_path: Path) -> None:
+    """The neighbour's token stays."""
+    vault = Vault(tmp_path, KEY)
+    vault.save(make_token("a"))
+    vault.save(make_token("b"))
+    vault.forget("a")
+    vault.forget("a")
+    assert [token.account.account_id for token in vault.tokens()] == ["b"]
+
+
+@pytest.mark.parametrize("key", ["", "short", "!" * 44, KEY[:-1], KEY + KEY])
+def test_a_key_that_is_no_fernet_key_is_refused_by_the_name_of_its_setting(
+    tmp_path: Path, key: str
+) -> None:
+    """The message names the setting, not the key."""
+    with pytest.raises(SettingsError, match="SPOTIFY_HIST_TOKEN_KEY") as caught:
+        Vault(tmp_path, key)
+    assert caught.value.hint
+    assert not key or key not in caught.value.message
+
+
+def test_a_wrong_key_names_the_remedy(tmp_path: Path) -> None:
+    """Nothing but the right key opens a token; the file stays as it is."""
+    Vault(tmp_path, KEY).save(make_token())
+    with pytest.raises(VaultError) as caught:
+        Vault(tmp_path, OTHER_KEY).load("acc-1")
+    assert "SPOTIFY_HIST_TOKEN_KEY" in caught.value.hint
+    assert "auth login" in caught.value.hint
+    assert Vault(tmp_path, KEY).load("acc-1") == make_token()
+
+
+def test_a_lost_key_file_is_never_silently_replaced_on_reading(tmp_path: Path) -> None:
+    """Reading needs the old key; only a new login makes a new one."""
+    vault = Vault(tmp_path, None)
+    vault.save(make_token())
+    (tmp_path / "key").unlink()
+    with pytest.raises(VaultError, match="is missing"):
+        vault.load("acc-1")
+    assert not (tmp_path / "key").exists()
+    vault.save(make_token(refresh_token="refresh-new"))
+    loaded = vault.load("acc-1")
+    assert loaded is not None
+    assert loaded.refresh_token == "refresh-new"
+
+
+@pytest.mark.parametrize("damage", [b"", b"\0" * 100, b"gAAAAA", "ü".encode()])
+def test_a_damaged_token_or_key_file_is_an_error_with_a_remedy(
+    tmp_path: Path, damage: bytes
+) -> None:
+    """Damage is told apart from absence."""
+    vault = Vault(tmp_path, None)
+    vault.save(make_token())
+    (file,) = tmp_path.glob("*.token")
+    whole = file.read_bytes()
+    file.write_bytes(damage)
+    with pytest.raises(VaultError, match="damaged"):
+        vault.tokens()
+    file.write_bytes(whole)
+    (tmp_path / "key").write_bytes(damage)
+    with pytest.raises(VaultError, match="damaged"):
+        vault.load("acc-1")
+
+
+def test_a_token_under_another_accounts_name_is_not_taken(tmp_path: Path) -> None:
+    """A file copied over another account's does not log that account in."""
+    vault = Vault(tmp_path, KEY)
+    vault.save(make_token("a"))
+    (a_file,) = tmp_path.glob("*.token")
+    sealed = a_file.read_bytes()
+    vault.forget("a")
+    vault.save(make_token("b"))
+    (b_file,) = tmp_path.glob("*.token")
+    b_file.write_bytes(sealed)
+    with pytest.raises(VaultError):
+        vault.load("b")
+
+
+def test_a_crash_before_the_rename_leaves_the_old_token_and_blocks_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old token is intact, and a leftover file does not stop the next save."""
+    vault = Vault(tmp_path, KEY)
+    vault.save(make_token())
+    leftover = next(tmp_path.glob("*.token")).with_suffix(".tmp")
+
+    def crash(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", crash)
+        patch.setattr(os, "rename", crash)
+        patch.setattr(Path, "unlink", lambda *_, **__: None)  # a killed process tidies nothing
+        with pytest.raises(KeyboardInterrupt):
+            vault.save(make_token(refresh_token="refresh-lost"))
+    assert leftover.exists()
+    assert vault.load("acc-1") == make_token()
+    leftover.write_bytes(b"x" * 10_000)
+    vault.save(make_token(refresh_token="refresh-1"))
+    loaded = vault.load("acc-1")
+    assert loaded is not None
+    assert loaded.refresh_token == "refresh-1"
+    assert not leftover.exists()
+
+
+def test_a_full_disk_keeps_the_old_token_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error is the temporary one about space, and no half-written file stays."""
+    vault = Vault(tmp_path, KEY)
+    vault.save(make_token())
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(StorageFull):
+            vault.save(make_token(refresh_token="refresh-lost"))
+    assert vault.load("acc-1") == make_token()
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_a_vault_that_is_no_directory_is_an_error_not_an_empty_vault(tmp_path: Path) -> None:
+    """A file in its place is told, for reading and for writing."""
+    (tmp_path / "vault").write_text("")
+    vault = Vault(tmp_path / "vault", KEY)
+    for act in (vault.tokens, lambda: vault.load("a"), lambda: vault.save(make_token())):
+        with pytest.raises(VaultError, match="cannot be used"):
+            act()
+
+
+def test_the_lock_keeps_others_out_until_its_deadline(tmp_path: Path) -> None:
+    """A second holder gets a temporary error; another account's lock is free."""
+    first, second = Vault(tmp_path, KEY), Vault(tmp_path, KEY)
+    with first.lock("a"):
+        with pytest.raises(Temporary, match="renewing") as caught, second.lock("a", wait_s=0):
+            pass
+        assert caught.value.retryable
+        with second.lock("b", wait_s=0):
+            pass
+    with second.lock("a", wait_s=0):
+        pass
+
+
+def test_the_lock_is_reentrant_for_its_holder_only(tmp_path: Path) -> None:
+    """Saving under one's own lock works; a thread sharing the Vault still has to wait."""
+    vault = Vault(tmp_path, KEY)
+    outcomes: list[str] = []
+
+    def other_thread() -> None:
+        try:
+            with vault.lock("acc-1", wait_s=0):
+                outcomes.append("entered")
+        except Temporary:
+            outcomes.append("kept out")
+
+    with vault.lock("acc-1"):
+        vault.save(make_token())
+        thread = threading.Thread(target=other_thread)
+        thread.start()
+        thread.join()
+        vault.forget("acc-1")
+    assert outcomes == ["kept out"]
+    assert vault.tokens() == []
+
+
+@pytest.mark.parametrize(
+    ("authorized", "ends"),
+    [
+        ("2026-07-23T10:00:00", "2027-01-23T10:00:00"),
+        ("2026-08-31T10:00:00", "2027-02-28T10:00:00"),
+        ("2027-08-31T10:00:00", "2028-02-29T10:00:00"),
+        ("2026-12-31T23:59:59", "2027-06-30T23:59:59"),
+    ],
+)
+def test_a_login_lasts_six_calendar_months(authorized: str, ends: str) -> None:
+    """A day that the sixth month lacks becomes that month's last."""
+    token = replace(make_token(), authorized_at=epoch(authorized))
+    assert token.ends_at == epoch(ends)
+
+
+def test_days_left_are_whole_days_rounded_down() -> None:
+    """30 days before, on the last day, at the end and after it."""
+    token = replace(make_token(), authorized_at=epoch("2026-06-01T12:00:00"))
+    end = epoch("2026-12-01T12:00:00")
+    day = 86_400
+    lefts = [token.days_left(now) for now in (end - 30 * day, end - 30 * day + 1, end - 1, end)]
+    assert lefts == [30, 29, 0, 0]
+    assert token.days_left(end + 1) == -1
+
+
+def test_listing_an_empty_vault_imports_no_heavy_module(tmp_path: Path) -> None:
+    """Start-up of the commands that only look does not pay for cryptography."""
+    code = (
+        "import sys, pathlib; from spotify_hist.sources.spotify.vault import Vault; "
+        "Vault(pathlib.Path(sys.argv[1]), None).tokens(); "
+        "print([m for m in ('cryptography', 'httpx', 'pydantic') if m in sys.modules])"
+    )
+    out = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert out.stdout.strip() == "[]"
+
+
+# Real processes ------------------------------------------------------------------------------
+
+
+@contextmanager
+def workers(count: int, code: str, *args: str) -> Iterator[list[subprocess.Popen[str]]]:
+    """`count` Python processes that run `code`; each gets its number as the last argument."""
+    running: list[subprocess.Popen[str]] = []
+    try:
+        for number in range(count):
+            command = [sys.executable, "-c", code, *args, str(number)]
+            pipe = subprocess.PIPE
+            running.append(subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True))
+        yield running
+    finally:
+        for process in running:
+            process.kill()
+            process.communicate()
+
+
+def start_together(running: list[subprocess.Popen[str]]) -> list[list[str]]:
+    """Wait until all have said a line, let them go at once, and give what each says then."""
+    for process in running:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in running:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    return [process.communicate(timeout=60)[0].split() for process in running]
+
+
+SAVE_ONE = """
+import sys, pathlib
+sys.path.insert(0, sys.argv[1])
+from test_vault import make_token, Vault
+import cryptography.fernet
+print("ready", flush=True)
+sys.stdin.readline()
+vault = Vault(pathlib.Path(sys.argv[2]), None)
+vault.save(make_token(sys.argv[3]))
+print(len(vault.load(sys.argv[3]).scopes))
+"""
+
+
+def test_processes_that_start_together_agree_on_one_generated_key(tmp_path: Path) -> None:
+    """One makes the key, the others read it whole: every token can be read afterwards."""
+    directory = tmp_path / "vault"
+    with workers(4, SAVE_ONE, str(Path(__file__).parent), str(directory)) as running:
+        assert start_together(running) == [["1"]] * 4
+    stored = [token.account.account_id for token in Vault(directory, None).tokens()]
+    assert stored == ["0", "1", "2", "3"]
+
+
+SAVE_FOREVER = """
+import sys, pathlib, itertools
+sys.path.insert(0, sys.argv[1])
+from test_vault import make_token, Vault, KEY
+vault = Vault(pathlib.Path(sys.argv[2]), KEY)
+for number in itertools.count():
+    vault.save(make_token("acc-1", f"refresh-{number}"))
+    print(number, flush=True)
+"""
+
+
+def test_a_process_killed_while_saving_leaves_a_whole_token_and_no_lock(tmp_path: Path) -> None:
+    """After kill -9 the token is the last announced one or the next, and saving goes on."""
+    with workers(1, SAVE_FOREVER, str(Path(__file__).parent), str(tmp_path)) as (process,):
+        assert process.stdout is not None
+        announced = [process.stdout.readline() for _ in range(20)]
+        process.kill()
+        last = int([*announced, *process.stdout][-1])
+    vault = Vault(tmp_path, KEY)
+    loaded = vault.load("acc-1")
+    assert loaded is not None
+    assert loaded.refresh_token in {f"refresh-{last}", f"refresh-{last + 1}"}
+    vault.save(make_token())
+    assert vault.load("acc-1") == make_token()
+
+
+class RotatingSpotify(ThreadingHTTPServer):
+    """A stand-in whose refresh tokens die the moment they are used, as FACTS 2.5 allows."""
+
+    daemon_threads = True
+
+    def __init__(self, lifetime_s: int) -> None:
+        super().__init__(("127.0.0.1", 0), RotatingHandler)
+        self.lifetime_s = lifetime_s
+        self.guard = threading.Lock()
+        self.serial = 0
+        self.dead_uses = 0
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class RotatingHandler(BaseHTTPRequestHandler):
+    """Answers the token endpoint and /v1/me."""
+
+    def do_POST(self) -> None:
+        """Rotate, or refuse a spent token."""
+        server = self.server
+        assert isinstance(server, RotatingSpotify)
+        form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+        with server.guard:
+            if form["refresh_token"] != [f"refresh-{server.serial}"]:
+                server.dead_uses += 1
+                self.answer(400, {"error": "invalid_grant"})
+                return
+            server.serial += 1
+            serial = server.serial
+        self.answer(
+            200,
+            {
+                "access_token": f"access-{serial}",
+                "refresh_token": f"refresh-{serial}",
+                "expires_in": server.lifetime_s,
+            },
+        )
+
+    def do_GET(self) -> None:
+        """Tell whose token it is; the one the test begins with has expired."""
+        is_good = self.headers["Authorization"] != "Bearer access-0"
+        self.answer(200 if is_good else 401, {"account_id": "acc-1"})
+
+    def answer(self, status: int, body: dict[str, object]) -> None:
+        """Send JSON."""
+        data = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
+        """Stay quiet."""
+
+
+CALL_ME = """
+import sys, pathlib, time
+from spotify_hist import settings
+from spotify_hist.sources.spotify.client import Spotify
+from spotify_hist.sources.spotify.vault import Vault
+import cryptography.fernet
+home, url, key = sys.argv[1:4]
+config = settings.load(
+    home, {"SPOTIFY_HIST_API_URL": url, "SPOTIFY_HIST_ACCOUNTS_URL": url}
+)
+vault = Vault(config.vault, key)
+with Spotify(config, vault, "acc-1", time.time) as spotify:
+    print("ready", flush=True)
+    sys.stdin.readline()
+    for _ in range(3):
+        print(spotify.me().account_id)
+"""
+
+
+@pytest.mark.parametrize(("lifetime_s", "refreshes"), [(3600, 1), (1, 12)])
+def test_processes_refreshing_a_rotating_token_at_once_never_use_a_dead_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lifetime_s: int, refreshes: int
+) -> None:
+    """Four processes, three calls each: every call succeeds, no refresh too many, none lost."""
+    monkeypatch.setenv("NO_PROXY", "*")
+    vault = Vault(tmp_path / "vault", KEY)
+    vault.save(make_token())
+    with RotatingSpotify(lifetime_s) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            with workers(4, CALL_ME, str(tmp_path), server.url, KEY) as running:
+                assert start_together(running) == [["acc-1"] * 3] * 4
+        finally:
+            server.shutdown()
+            thread.join()
+        assert server.dead_uses == 0
+        assert server.serial == refreshes
+    final = vault.load("acc-1")
+    assert final is not None
+    assert final.refresh_token == f"refresh-{refreshes}"
+    assert final.authorized_at == make_token().authorized_at
