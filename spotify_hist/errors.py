@@ -150,7 +150,7 @@ class Offline(Temporary):
 
 
 class RateLimited(Temporary):
-    """Spotify asks to wait. `not_before_s` is the epoch second of the next allowed call, if told."""
+    """Spotify asks to wait. `not_before_s`: epoch second of the next allowed call, if told."""
 
     code = "rate_limited"
 

@@ -301,7 +301,7 @@ def _texts(values: tuple[object, ...], keys: Sequence[str]) -> Sequence[str | No
     for value in values:
         if value is not None and value.__class__ is not str:
             raise _MisfitError(f'"{keys[_place(value, values)]}" is neither text nor null')
-    texts = cast(tuple[str | None, ...], values)
+    texts = cast("tuple[str | None, ...]", values)
     # One look at all of them together: practically no row needs more.
     if _is_clean("".join(filter(None, texts))):
         return texts

@@ -5,14 +5,17 @@ Never validates by silently replacing: a value that cannot be used is an error n
 
 from __future__ import annotations
 
+import math
 import os
 import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spotify_hist.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 PREFIX = "SPOTIFY_HIST_"
 Value = str | int | float | bool
@@ -52,15 +55,34 @@ OPTIONS: tuple[Option, ...] = (
     Option("http.timeout_s", 20.0, "Seconds until a request to Spotify is given up.", minimum=0.1),
     Option("http.max_wait_s", 60.0, "Longest wait that Spotify may ask of one run.", minimum=0.0),
     Option("http.retries", 3, "How often a failed request is tried again.", minimum=0),
-    Option("database.wait_s", 30.0, "Longest wait for another process to release the file.", minimum=0.0),
+    Option(
+        "database.wait_s",
+        30.0,
+        "Longest wait for another process to release the file.",
+        minimum=0.0,
+    ),
     Option("import.max_zip_mb", 500, "Largest ZIP accepted, in megabytes.", minimum=1),
-    Option("import.max_unpacked_gb", 20.0, "Most data one ZIP may unpack to, in gigabytes.", minimum=0.001),
-    Option("import.max_ratio", 200, "Highest compression ratio of a member (zip bombs).", minimum=1),
+    Option(
+        "import.max_unpacked_gb",
+        20.0,
+        "Most data one ZIP may unpack to, in gigabytes.",
+        minimum=0.001,
+    ),
+    Option(
+        "import.max_ratio", 200, "Highest compression ratio of a member (zip bombs).", minimum=1
+    ),
     Option("import.max_members", 10_000, "Most members a ZIP may have.", minimum=1),
     Option("import.max_rows", 5_000_000, "Most rows one import may have.", minimum=1),
-    Option("server.query_timeout_s", 20.0, "Deadline of one question asked through serve-tools.", minimum=0.1),
+    Option(
+        "server.query_timeout_s",
+        20.0,
+        "Deadline of one question asked through serve-tools.",
+        minimum=0.1,
+    ),
     Option("server.max_body_kb", 1024, "Largest request body, in kilobytes.", minimum=1),
-    Option("server.rate_per_minute", 600, "Requests a minute from one address or token.", minimum=1),
+    Option(
+        "server.rate_per_minute", 600, "Requests a minute from one address or token.", minimum=1
+    ),
 )
 _BY_KEY = {option.key: option for option in OPTIONS}
 
@@ -151,7 +173,9 @@ def _read_toml(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"Cannot read {path}: {error}", hint="Mend or remove that file.") from None
+        raise SettingsError(
+            f"Cannot read {path}: {error}", hint="Mend or remove that file."
+        ) from None
     flat: dict[str, Any] = {}
     for name, value in tree.items():
         if isinstance(value, dict):
@@ -209,7 +233,7 @@ def _convert(option: Option, raw: object, origin: str) -> Value:
         raise problem from None
     if isinstance(raw, float) and value != raw:
         raise problem
-    if value != value or (option.minimum is not None and value < option.minimum):
+    if math.isnan(value) or (option.minimum is not None and value < option.minimum):
         raise problem
     return value
 

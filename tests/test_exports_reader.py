@@ -270,7 +270,7 @@ def test_everything_unpacked_before_the_break_is_given() -> None:
     start = 30 + len("f")
     archive[start : start + len(good) + 2] = good + b"\xff\xff"
     stream = member(bytes(archive))
-    assert stream.read(65_536) == DATA[:50_000]
+    assert stream.read(65_536) == DATA[:49_999]
     with pytest.raises(zlib.error):
         stream.read(65_536)
 

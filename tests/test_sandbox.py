@@ -244,6 +244,24 @@ def test_polling_often_sees_every_delivered_play_in_spite_of_all_quirks(life: Li
     assert any(count < 50 for count in full)
 
 
+@pytest.mark.parametrize("seed", [21, 22])
+def test_a_repeated_item_never_pushes_a_late_one_out_unseen(seed: int) -> None:
+    """What the life calls delivered can be seen by whoever asks every hour."""
+    own = live(seed, start=START, end=START + timedelta(days=45))
+    recent = RecentPlays(own, Quirks(reissued=False))
+    seen = set()
+    moment = START
+    while moment < START + timedelta(days=56):
+        now_ms = int(moment.timestamp() * 1000)
+        seen |= {(item.track.id, item.played_at_ms) for item in recent.items(now_ms, limit=50)}
+        moment += timedelta(hours=1)
+    assert seen == {
+        (play.track.id, play.delivery.played_at_ms)
+        for play in own.plays
+        if play.delivery and play.track
+    }
+
+
 def test_a_reissued_timestamp_moves_by_less_than_two_seconds(life: Life) -> None:
     """FACTS 3.6: it remains recognisable as the same play."""
     shifts = [play.delivery.reissue_shift_ms for play in life.plays if play.delivery]

@@ -16,10 +16,13 @@ Never runs SQL and never reads a file.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from spotify_hist.analytics.params import PERIOD, SHARED, Param, ParamType, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _LINE = re.compile(r"^-- (?P<key>[a-z]+)(?: (?P<name>[a-z_]+))?: (?P<value>.+)$")
 _PARAM = re.compile(

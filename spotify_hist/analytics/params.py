@@ -5,12 +5,14 @@ Never silently replaces a value: what cannot be used is refused with the allowed
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from spotify_hist.errors import UsageError
 from spotify_hist.model import KINDS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 ParamType = Literal["integer", "text", "boolean"]
 Value = int | str | bool | None
@@ -131,9 +133,7 @@ SHARED: Mapping[str, Param] = {
 PERIOD = ("since", "until", "days", "year")
 
 
-def check_arguments(
-    params: Sequence[Param], arguments: Mapping[str, object]
-) -> dict[str, Value]:
+def check_arguments(params: Sequence[Param], arguments: Mapping[str, object]) -> dict[str, Value]:
     """Every parameter's value, defaults filled in; UsageError for unknown names and bad values."""
     known = {param.name for param in params}
     unknown = sorted(set(arguments) - known)

@@ -6,12 +6,15 @@ Never reads a clock; `now` comes in.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from spotify_hist.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _FORMS = (
     "Use a date such as 2024-06-01, a month such as 2024-06, a year such as 2024, today, "

@@ -5,22 +5,26 @@ Never writes, and opens the database for just this question.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from importlib import resources
+from typing import TYPE_CHECKING
 
 import duckdb
 
 from spotify_hist.analytics import catalogue, periods
-from spotify_hist.analytics.header import Query
 from spotify_hist.analytics.params import Value, check_arguments
 from spotify_hist.errors import NoHistory
-from spotify_hist.model import Listener
 from spotify_hist.settings import Settings, system_timezone
 from spotify_hist.store import migrate, operations
-from spotify_hist.store.database import Connection, Database
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from spotify_hist.analytics.header import Query
+    from spotify_hist.model import Listener
+    from spotify_hist.store.database import Connection, Database
 
 _VIEWS = ("v_tracks", "v_plays", "v_week_hours")
 _TYPES = {
@@ -190,9 +194,7 @@ def _as_text(column: Column) -> str:
 @cache
 def _view_statements() -> tuple[str, ...]:
     folder = resources.files("spotify_hist.analytics.views")
-    return tuple(
-        folder.joinpath(f"{name}.sql").read_text(encoding="utf-8") for name in _VIEWS
-    )
+    return tuple(folder.joinpath(f"{name}.sql").read_text(encoding="utf-8") for name in _VIEWS)
 
 
 def _create_views(connection: Connection) -> None:
@@ -200,9 +202,7 @@ def _create_views(connection: Connection) -> None:
         connection.execute(statement)
 
 
-def _notes(
-    connection: Connection, query: Query, bound: Mapping[str, object]
-) -> Iterator[str]:
+def _notes(connection: Connection, query: Query, bound: Mapping[str, object]) -> Iterator[str]:
     """What the listener must know to read the numbers right (DESIGN 7)."""
     if not query.has_period or "user_id" not in bound:
         return

@@ -8,17 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from spotify_hist.collect import staging
-from spotify_hist.collect.staging import StagedFile
 from spotify_hist.errors import BadInput, SpotifyHistError, Temporary
-from spotify_hist.model import Listener
-from spotify_hist.settings import Settings
 from spotify_hist.sources.exports.archive import Caps, Member, inspect
 from spotify_hist.store import operations, records
-from spotify_hist.store.database import Connection, Database
-from spotify_hist.store.records import Committed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from spotify_hist.collect.staging import StagedFile
+    from spotify_hist.model import Listener
+    from spotify_hist.settings import Settings
+    from spotify_hist.store.database import Connection, Database
+    from spotify_hist.store.records import Committed
 
 Clock = Callable[[], datetime]
 Progress = Callable[[int, int], None]
@@ -124,9 +128,11 @@ def _expected_user_id(database: Database, user: str | None, default: str | None)
     if not database.exists():
         return 1
     with database.read() as connection:
-        found = operations.find_listener(connection, user, default) if operations.listeners(
-            connection
-        ) else None
+        found = (
+            operations.find_listener(connection, user, default)
+            if operations.listeners(connection)
+            else None
+        )
     return found.user_id if found else 1
 
 

@@ -9,16 +9,19 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from spotify_hist import normalise
 from spotify_hist.collect.spool import Spool, SpooledPage
 from spotify_hist.errors import LoginNeeded, SpotifyHistError
 from spotify_hist.model import Account, ApiTrack, Record
-from spotify_hist.settings import Settings
-from spotify_hist.sources.spotify.vault import Vault
 from spotify_hist.store import operations, records
-from spotify_hist.store.database import Database
-from spotify_hist.store.operations import Gap
+
+if TYPE_CHECKING:
+    from spotify_hist.settings import Settings
+    from spotify_hist.sources.spotify.vault import Vault
+    from spotify_hist.store.database import Database
+    from spotify_hist.store.operations import Gap
 
 PAGE_LIMIT = 50  # all that Spotify keeps (FACTS 3.2)
 Clock = Callable[[], datetime]
@@ -127,9 +130,7 @@ def _fetch(
     name = account.display_name or account.spotify_id or account.account_id
     empty = UserPoll(name, account.account_id)
     try:
-        with Spotify(
-            settings, vault, account.account_id, lambda: clock().timestamp()
-        ) as spotify:
+        with Spotify(settings, vault, account.account_id, lambda: clock().timestamp()) as spotify:
             body = spotify.recently_played(limit=PAGE_LIMIT)
         spool.add(account, body, clock())
     except SpotifyHistError as error:
@@ -179,4 +180,3 @@ def _commit_page(
     return UserPoll(
         listener.name, page.account.account_id, len(items), new, late, rejected, gap, None
     )
-

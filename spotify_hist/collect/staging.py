@@ -13,20 +13,24 @@ import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from spotify_hist import normalise
 from spotify_hist.errors import BadInput, StorageFull
 from spotify_hist.model import Record
 from spotify_hist.sources.exports import reader
-from spotify_hist.sources.exports.archive import Member
 from spotify_hist.sources.exports.formats import source_of
 from spotify_hist.store import bulk, records
 from spotify_hist.store.bulk import BulkFile
 from spotify_hist.store.database import Connection, scratch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from spotify_hist.sources.exports.archive import Member
 
 _CHUNK = 1 << 20
 _BULK_BYTES = 256_000_000  # how much lies unpacked at a time
@@ -38,7 +42,7 @@ _WORKSPACE = re.compile(r"^import-(?P<pid>\d+)-")
 
 @dataclass(slots=True)
 class StagedFile:
-    """One file of an import: its rows, those rejected as (index, reason), and where it broke off."""
+    """One file of an import: its rows, those rejected as (index, reason), where it broke off."""
 
     number: int
     name: str
@@ -201,9 +205,7 @@ def _unpack(member: Member, path: Path) -> tuple[str, bool]:
     return digest.hexdigest(), is_plain
 
 
-def _stage_rows(
-    space: Workspace, member: Member, file: StagedFile, *, keep_private: bool
-) -> None:
+def _stage_rows(space: Workspace, member: Member, file: StagedFile, *, keep_private: bool) -> None:
     """Read one file row by row: the reference for what the fast way must give."""
 
     def good_rows() -> Iterator[records.StagedRow]:

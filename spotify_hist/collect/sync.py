@@ -5,10 +5,14 @@ Never does a step itself.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from spotify_hist.collect.poll import Clock, UserPoll, poll
-from spotify_hist.settings import Settings
-from spotify_hist.sources.spotify.vault import Vault
-from spotify_hist.store.database import Database
+
+if TYPE_CHECKING:
+    from spotify_hist.settings import Settings
+    from spotify_hist.sources.spotify.vault import Vault
+    from spotify_hist.store.database import Database
 
 
 def sync(

@@ -108,4 +108,4 @@ def items_of(reply: Reply) -> list[dict[str, str]]:
     """The items of a recently-played answer; raises ValueError for any other answer."""
     if reply.status != 200:
         raise ValueError(f"no items: HTTP {reply.status} {reply.text[:200]}")
-    return cast(list[dict[str, str]], reply.json["items"])
+    return cast("list[dict[str, str]]", reply.json["items"])

@@ -128,11 +128,15 @@ def _endsong(rng: Random, plays: Sequence[TruePlay], row_of: Callable[[TruePlay]
 
 
 def _account(rng: Random, plays: Sequence[TruePlay]) -> Members:
-    """Rows without any metadata are missing here; a few others carry other names (FACTS 5.9)."""
+    """Rows without any metadata are missing here; a few others carry other names (FACTS 5.9).
+
+    Only such as were listened to at all: a row of 0 ms under another name could be anything.
+    """
     folder = "Spotify Account Data"
     songs = [play for play in plays if play.kind == "track"]
-    renamed = _some(rng, len(songs), OTHER_NAMES)
-    unknown = _some(rng, len(songs), UNKNOWN_NAMES) - renamed
+    heard = {number for number, play in enumerate(songs) if play.ms_played}
+    renamed = _some(rng, len(songs), OTHER_NAMES) & heard
+    unknown = _some(rng, len(songs), UNKNOWN_NAMES) & heard - renamed
     music = []
     for number, play in enumerate(songs):
         if number in unknown:

@@ -6,7 +6,7 @@ Never builds more than a few hundred rows at a time, and knows nothing of lives.
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from random import Random
 from typing import TYPE_CHECKING
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
@@ -97,17 +97,21 @@ def _rows(rng: Random, templates: list[tuple[str, int]], size: int, clock: int) 
     """`size` rows as JSON text without brackets, and the second the last of them ended."""
     texts = []
     random, count = rng.random, len(templates)
+    day, text_of_day = -1, ""
     for _ in range(size):
         # Squared: a few tracks get most of the plays, as with people.
-        template, duration = templates[int(count * random() ** 2)]
+        roll = random()
+        template, duration = templates[int(count * roll * roll)]
         skips = random() < 0.2
         ms_played = int(random() * 30_000) if skips else duration
-        began = clock + 1 + int(random() * 4)
+        began = clock + 1 + ms_played % 4
         clock = began + ms_played // 1000 + 1
-        ts = (BEGINNING + timedelta(seconds=clock - _BEGINNING_S)).isoformat()[:19] + "Z"
+        # Formatting the date once a day and the time by hand halves the cost of a row.
+        if clock // 86_400 != day:
+            day = clock // 86_400
+            text_of_day = datetime.fromtimestamp(clock, UTC).strftime("%Y-%m-%dT")
+        second = clock % 86_400
+        time = f"{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}Z"
         end, skipped = ("fwdbtn", "true") if skips else ("trackdone", "false")
-        texts.append(template % (ts, ms_played, end, skipped, began))
+        texts.append(template % (text_of_day + time, ms_played, end, skipped, began))
     return ",\n".join(texts), clock
-
-
-_BEGINNING_S = int(BEGINNING.timestamp())

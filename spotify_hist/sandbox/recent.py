@@ -74,12 +74,11 @@ class RecentPlays:
         """
         known = bisect_right(self.appear_at_ms, now_ms)
         told: list[Item] = []
-        for play, appeared in zip(
-            self.plays[max(0, known - WINDOW) : known],
-            self.appear_at_ms[max(0, known - WINDOW) : known],
-            strict=True,
-        ):
-            told.extend(self._tellings(play, now_ms - appeared))
+        # A repeated item takes the place of the earliest arrival, not of the oldest play:
+        # otherwise a late item, oldest of all, might never be seen.
+        for number in range(known - 1, max(0, known - WINDOW) - 1, -1):
+            told.extend(self._tellings(self.plays[number], now_ms - self.appear_at_ms[number]))
+        del told[WINDOW:]
         told.sort(key=lambda item: item.played_at_ms, reverse=True)
         if before is not None:
             told = [item for item in told if item.played_at_ms < before]

@@ -5,14 +5,18 @@ Never takes a file it has any doubt about: that one is left to `normalise`, row 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 
 from spotify_hist.store import sql
-from spotify_hist.store.database import Connection
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from spotify_hist.store.database import Connection
 
 
 @dataclass(frozen=True, slots=True)

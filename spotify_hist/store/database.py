@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 
@@ -23,9 +22,14 @@ from spotify_hist.errors import (
     SpotifyHistError,
     StorageFull,
 )
-from spotify_hist.settings import Settings
 from spotify_hist.store import migrate
 from spotify_hist.store.gate import Gate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from spotify_hist.settings import Settings
 
 Connection = duckdb.DuckDBPyConnection
 

@@ -12,11 +12,14 @@ import fcntl
 import os
 import random
 import time
-from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from spotify_hist.errors import DatabaseBusy, StorageFull
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 _FIRST_PAUSE_S = 0.002
 _LONGEST_PAUSE_S = 0.05

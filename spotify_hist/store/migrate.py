@@ -9,10 +9,12 @@ import hashlib
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-
-import duckdb
+from typing import TYPE_CHECKING
 
 from spotify_hist.errors import DamagedDatabase, NewerDatabase
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,17 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from typing import TYPE_CHECKING
 
 from spotify_hist.errors import UsageError
 from spotify_hist.model import LOCAL_LISTENER, Account, Listener
 from spotify_hist.store import sql
 from spotify_hist.store.database import Connection, instant, integers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
 Row = tuple[int, str, str | None, str | None, str | None]
 

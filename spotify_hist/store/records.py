@@ -5,14 +5,16 @@ Never decides which records are one play; `reconcile` does, from the set of reco
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from spotify_hist.model import ApiTrack, Record
 from spotify_hist.store import reconcile, sql
 from spotify_hist.store.database import Connection, integers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 _BATCH = 20_000
 _STAGE_COLUMNS = ("file_id", "row_index", "package", *Record._fields)
@@ -53,7 +55,7 @@ def create_stage(connection: Connection, *, temporary: bool = True) -> None:
 
 def stage(connection: Connection, rows: Iterable[StagedRow]) -> int:
     """Append rows to `stage` in batches; how many."""
-    insert = f"insert into stage by name select {_UNNESTED}"  # noqa: S608 - our own column names
+    insert = f"insert into stage by name select {_UNNESTED}"
     iterator = iter(rows)
     count = 0
     while batch := list(islice(iterator, _BATCH)):
@@ -130,14 +132,19 @@ def add_track_details(connection: Connection, tracks: Sequence[ApiTrack]) -> Non
             for t in tracks
         ],
     )
-    credits = [
+    credited = [
         (track.track_id, position, artist_id, name)
         for track in tracks
         for position, (artist_id, name) in enumerate(track.artists)
         if artist_id
     ]
     connection.execute(step["create_credits"])
-    if credits:
-        connection.executemany("insert into credits values (?, ?, ?, ?)", credits)
-    for name in ("upsert_track_details", "upsert_album_details", "upsert_credited", "upsert_credits"):
+    if credited:
+        connection.executemany("insert into credits values (?, ?, ?, ?)", credited)
+    for name in (
+        "upsert_track_details",
+        "upsert_album_details",
+        "upsert_credited",
+        "upsert_credits",
+    ):
         connection.execute(step[name])

@@ -11,9 +11,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from spotify_hist import settings as settings_module
-from spotify_hist.faces.cli.output import Output
 
 if TYPE_CHECKING:
+    from spotify_hist.faces.cli.output import Output
     from spotify_hist.settings import Settings
     from spotify_hist.sources.spotify.vault import Vault
     from spotify_hist.store.database import Database

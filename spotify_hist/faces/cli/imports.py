@@ -6,7 +6,6 @@ Never reads a file; `collect.imports` does.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +15,7 @@ import click
 from spotify_hist.errors import ExitCode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from spotify_hist.collect.imports import Receipt
     from spotify_hist.faces.cli.context import App
@@ -70,9 +69,7 @@ def as_json(receipt: Receipt) -> dict[str, object]:
                 "name": file.name,
                 "format": file.format,
                 "records": file.records,
-                "rejected": [
-                    {"index": index, "reason": reason} for index, reason in file.rejected
-                ],
+                "rejected": [{"index": index, "reason": reason} for index, reason in file.rejected],
                 "damage": file.damage,
             }
             for file in receipt.files
@@ -104,7 +101,9 @@ def _tell(app: App, receipt: Receipt) -> None:
                 "--format json lists them all."
             )
         if file.damage:
-            out.note(f"Damaged: {file.name}: {file.damage}. Download the export again for the rest.")
+            out.note(
+                f"Damaged: {file.name}: {file.damage}. Download the export again for the rest."
+            )
     if receipt.ignored:
         names = ", ".join(receipt.ignored[:5])
         more = f" and {len(receipt.ignored) - 5} more" if len(receipt.ignored) > 5 else ""

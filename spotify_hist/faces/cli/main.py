@@ -45,9 +45,7 @@ class LazyGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(
-                [(name, _COMMANDS[name][2]) for name in self.list_commands(ctx)]
-            )
+            formatter.write_dl([(name, _COMMANDS[name][2]) for name in self.list_commands(ctx)])
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -72,9 +70,7 @@ def cli(
     log_format: str,
 ) -> None:
     """Own your whole Spotify listening history: collect it, import it, ask it anything."""
-    ctx.obj = App(
-        home, user, Output(verbose=verbose, quiet=quiet, log_json=log_format == "json")
-    )
+    ctx.obj = App(home, user, Output(verbose=verbose, quiet=quiet, log_json=log_format == "json"))
 
 
 def main() -> NoReturn:

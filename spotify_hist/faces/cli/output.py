@@ -9,13 +9,13 @@ import csv
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, TextIO
 
-from spotify_hist.errors import SpotifyHistError
-
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
     from spotify_hist.analytics.run import Answer
+    from spotify_hist.errors import SpotifyHistError
 
 Format = Literal["table", "json", "ndjson", "csv", "markdown"]
 FORMATS: tuple[Format, ...] = ("table", "json", "ndjson", "csv", "markdown")

@@ -63,9 +63,7 @@ def _iso(moment: object) -> str:
 
     if not isinstance(moment, datetime):
         raise TypeError("not an instant")
-    return (
-        moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    )
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _in_words(result: UserPoll) -> str:

@@ -5,7 +5,7 @@ Never knows a question by name.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -72,12 +72,12 @@ def query(ctx: click.Context, is_list: bool, form: str) -> None:
     elif form == "table":
         app.out.mapping({name: summary for name, summary, _ in rows})
     else:
-        app.out.rows(names, rows, cast(Format, form))
+        app.out.rows(names, rows, cast("Format", form))
 
 
 def _command(question: Query) -> click.Command:
     @click.pass_obj
-    def ask(app: App, form: str, **arguments: object) -> None:
+    def ask(app: App, /, form: str, **arguments: object) -> None:
         from spotify_hist.analytics.run import answer
 
         given = {name: value for name, value in arguments.items() if value is not None}
@@ -85,7 +85,7 @@ def _command(question: Query) -> click.Command:
             given.setdefault("user", app.user)
         result = answer(app.database, app.settings, question.name, given, now=app.now())
         timezone = str(result.params.get("timezone", "UTC"))
-        app.out.answer(result, cast(Format, form), timezone)
+        app.out.answer(result, cast("Format", form), timezone)
 
     columns = "\n".join(f"  {name}: {meaning}" for name, meaning in question.columns.items())
     example = f"spotify-hist query {question.name} {question.example}".rstrip()
@@ -103,9 +103,9 @@ def _command(question: Query) -> click.Command:
 
 
 def _option(param: Param) -> click.Option:
-    types: dict[str, click.ParamType] = {"integer": click.INT, "text": click.STRING}
+    types: dict[str, click.ParamType[Any]] = {"integer": click.INT, "text": click.STRING}
     if param.choices:
-        kind: click.ParamType = click.Choice(param.choices)
+        kind: click.ParamType[Any] = click.Choice(param.choices)
     else:
         kind = types.get(param.type, click.BOOL)
     default = "" if param.default is None else f" [default: {param.default}]"

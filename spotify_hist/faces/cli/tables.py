@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -19,6 +18,8 @@ from rich.text import Text
 from spotify_hist.faces.cli.output import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from spotify_hist.analytics.run import Answer, Column
 
 _BAR_WIDTH = 20
@@ -27,6 +28,7 @@ _SHADES = " ·░▒▓█"
 _ASCII_SHADES = " .:+*#"
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _UNBOUNDED = 10_000
+_LISTENED = {"ms_played", "listened_ms"}
 
 
 def draw(answer: Answer, timezone: str, *, is_terminal: bool) -> str:
@@ -81,8 +83,8 @@ def _table(answer: Answer, bar: str | None, zone: ZoneInfo, blocks: bool) -> Tab
 
 
 def _heading(column: Column) -> str:
-    name = column.name.removesuffix("_ms") if column.name.endswith("_ms") else column.name
-    return name.removesuffix("_at").replace("_", " ")
+    name = "listened" if column.name in _LISTENED else column.name.removesuffix("_at")
+    return name.replace("_", " ")
 
 
 def _cell(column: Column, value: object, zone: ZoneInfo) -> str:
@@ -91,13 +93,13 @@ def _cell(column: Column, value: object, zone: ZoneInfo) -> str:
     if column.type == "timestamp":
         moment = datetime.fromisoformat(str(value)).astimezone(zone)
         return moment.strftime("%Y-%m-%d %H:%M")
-    if column.name.endswith("_ms"):
+    if column.name in _LISTENED:
         return duration(int(_number(value)))
     if isinstance(value, list):
         return "+".join(map(str, value))
     if isinstance(value, float):
         return f"{value:,.4f}".rstrip("0").rstrip(".")
-    if isinstance(value, int) and not isinstance(value, bool) and column.name not in {"year"}:
+    if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     return printable(str(value))
 

@@ -27,11 +27,11 @@ _PACKED_CHUNK: Final = 16 * 1024
 def unpacked(archive: BinaryIO, info: ZipInfo) -> BinaryIO:
     """The member's bytes; closing the stream closes `archive`.
 
-    Reading raises BadZipFile, zlib.error or EOFError, but only after every byte before the
-    damage was read. Only the methods in METHODS can be read.
+    Reading raises BadZipFile, zlib.error or EOFError, but only after the bytes before the damage
+    were read. Only the methods in METHODS can be read.
     """
     # RawIOBase has all that BinaryIO asks of a reader; the two are unrelated by name only.
-    return cast(BinaryIO, _Unpacked(archive, info))
+    return cast("BinaryIO", _Unpacked(archive, info))
 
 
 class _Unpacked(io.RawIOBase):
@@ -104,10 +104,13 @@ class _Unpacked(io.RawIOBase):
         return b""
 
     def _find_data(self, offset: int) -> None:
-        self._archive.seek(offset)
-        signature, name_length, extra_length = _LOCAL_HEADER.unpack(
-            self._archive.read(_LOCAL_HEADER.size)
-        )
+        try:
+            self._archive.seek(offset)
+            signature, name_length, extra_length = _LOCAL_HEADER.unpack(
+                self._archive.read(_LOCAL_HEADER.size)
+            )
+        except (struct.error, ValueError, OverflowError):
+            raise BadZipFile("no such member") from None
         if signature != b"PK\3\4":
             raise BadZipFile("no such member")
         self._archive.seek(name_length + extra_length, io.SEEK_CUR)
@@ -121,7 +124,7 @@ class _Unpacked(io.RawIOBase):
 
 
 def _salvaged(inflate: zlib._Decompress, feed: bytes) -> bytes:
-    """What comes out of `feed` before the data breaks, byte by byte to lose none."""
+    """What comes out of `feed` before the data breaks, but for its very last byte."""
     whole = bytearray()
     # The error is known to come: the caller has just met it, and keeps it.
     with suppress(zlib.error):

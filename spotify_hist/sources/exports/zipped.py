@@ -76,7 +76,7 @@ def entries(label: str, container: Opener, caps: Caps) -> Iterator[Entry]:
             raise too_large(label, caps.max_zip_bytes)
         careful = _CarefulFile(file, caps.max_members * _DIRECTORY_BYTES_PER_MEMBER, crowd)
         try:
-            with zipfile.ZipFile(cast(IO[bytes], careful)) as archive:
+            with zipfile.ZipFile(cast("IO[bytes]", careful)) as archive:
                 infos = [info for info in archive.infolist() if not info.is_dir()]
         except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, struct.error):
             raise BadInput(
@@ -181,7 +181,7 @@ class _Spool:
             with self._opener() as stream:
                 shutil.copyfileobj(stream, file)
             self._file = file
-        return cast(BinaryIO, io.BufferedReader(_View(self, self._file)))
+        return cast("BinaryIO", io.BufferedReader(_View(self, self._file)))
 
 
 class _View(io.RawIOBase):

@@ -58,7 +58,7 @@ class Spotify:
         self._account_id = account_id
         self._clock = clock
         self._own_http = http_for(settings, clock) if http is None else None
-        self._http = http or cast(Http, self._own_http)
+        self._http = http or cast("Http", self._own_http)
 
     def __enter__(self) -> Self:
         return self

@@ -281,7 +281,7 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 10  # a browser opens connections ahead that it never uses
 
     def do_GET(self) -> None:
-        server = cast(_Server, self.server)
+        server = cast("_Server", self.server)
         parts = urlsplit(self.path)
         names = parse_qs(parts.query)
         if parts.path != CALLBACK or not ("code" in names or "error" in names):
