@@ -28,7 +28,7 @@ CODE_LIFETIME_S = 600
 NO_STORE = {"Cache-Control": "no-store"}
 
 
-class Refused(Exception):  # noqa: N818 - it is an answer, not a fault
+class Refused(Exception):
     """The client's request is turned down with this text."""
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from http.client import HTTPResponse
 
 
-class PageRefused(Exception):  # noqa: N818 - the page refuses, nothing broke
+class PageRefused(Exception):
     """The authorisation page is an error page; its text is the message."""
 
 

@@ -28,7 +28,7 @@ _BLANKS: Final = bytes(max(byte, 32) for byte in range(256))
 _BOM: Final = b"\xef\xbb\xbf"
 
 
-class DamagedFile(Exception):  # noqa: N818 - named like its siblings in errors.py
+class DamagedFile(Exception):
     """A file that cannot be read to its end; `reason` says why, in the person's words."""
 
     def __init__(self, reason: str) -> None:
