@@ -286,6 +286,14 @@ def test_a_member_that_ends_too_early_gives_the_rows_before(method: int) -> None
     assert reason == f"the ZIP file is damaged after row {len(found):,}"
 
 
+def test_a_member_shorter_than_its_compressed_data_is_damage() -> None:
+    """The directory declares fewer packed bytes than the data needs."""
+    found, reason = read_all(member(zipped(DATA), compress_size=4000))
+    assert 50 < len(found) < 3000
+    assert found == PLAYS[: len(found)]
+    assert reason == f"the ZIP file is damaged after row {len(found):,}"
+
+
 def test_a_lying_size_never_gives_more_than_it_says() -> None:
     """A header that declares few bytes cannot unpack to many."""
     stream = member(zipped(b" " * 1_000_000), file_size=1000)

@@ -282,3 +282,27 @@ def test_an_item_has_the_fields_a_new_app_gets_and_no_others(sandbox: Sandbox, l
             items_of(recently_played(full.url, _token(full), limit=1))[0]["track"],
         )
         assert {"popularity", "available_markets"} <= set(track)
+
+
+def test_tracks_artists_and_albums_are_told_one_at_a_time(sandbox: Sandbox, life: Life) -> None:
+    """FACTS 1.2: by id only; the batch is closed in development mode; unknown ids are 404."""
+    token = _token(sandbox)
+    track = next(play.track for play in life.plays if play.track)
+    ids = {"tracks": track.id, "artists": track.artists[0].id, "albums": track.album.id}
+    for kind, ident in ids.items():
+        assert request(f"{sandbox.url}/v1/{kind}/{ident}", token=token).json["id"] == ident
+        assert request(f"{sandbox.url}/v1/{kind}/{'0' * 22}", token=token).status == 404
+        assert request(f"{sandbox.url}/v1/{kind}?ids={ident}", token=token).status == 403
+
+
+def test_an_extended_quota_app_still_has_batches(life: Life) -> None:
+    """FACTS 1.6: unknown ids are nulls there."""
+    track = next(play.track for play in life.plays if play.track)
+    with Sandbox(life, now=NOW, development_mode=False) as sandbox:
+        url = f"{sandbox.url}/v1/tracks?ids={track.id},{'0' * 22}"
+        tracks = cast(
+            list[dict[str, str] | None], request(url, token=_token(sandbox)).json["tracks"]
+        )
+    assert tracks[1] is None
+    assert tracks[0] is not None
+    assert tracks[0]["id"] == track.id

@@ -255,30 +255,6 @@ def test_without_the_scope_the_history_stays_closed(sandbox: Sandbox) -> None:
     assert faults.INSUFFICIENT_SCOPE in reply.text
 
 
-def test_tracks_artists_and_albums_are_told_one_at_a_time(sandbox: Sandbox, life: Life) -> None:
-    """FACTS 1.2: by id only; the batch is closed in development mode; unknown ids are 404."""
-    token = _token(sandbox)
-    track = next(play.track for play in life.plays if play.track)
-    ids = {"tracks": track.id, "artists": track.artists[0].id, "albums": track.album.id}
-    for kind, ident in ids.items():
-        assert request(f"{sandbox.url}/v1/{kind}/{ident}", token=token).json["id"] == ident
-        assert request(f"{sandbox.url}/v1/{kind}/{'0' * 22}", token=token).status == 404
-        assert request(f"{sandbox.url}/v1/{kind}?ids={ident}", token=token).status == 403
-
-
-def test_an_extended_quota_app_still_has_batches(life: Life) -> None:
-    """FACTS 1.6: unknown ids are nulls there."""
-    track = next(play.track for play in life.plays if play.track)
-    with Sandbox(life, now=NOW, development_mode=False) as sandbox:
-        url = f"{sandbox.url}/v1/tracks?ids={track.id},{'0' * 22}"
-        tracks = cast(
-            list[dict[str, str] | None], request(url, token=_token(sandbox)).json["tracks"]
-        )
-    assert tracks[1] is None
-    assert tracks[0] is not None
-    assert tracks[0]["id"] == track.id
-
-
 def test_a_failure_comes_as_often_as_asked_and_only_there(sandbox: Sandbox) -> None:
     """Twice 503 on the player; /v1/me stays well."""
     token = _token(sandbox)

@@ -14,7 +14,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 from spotify_hist.sandbox import rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -70,12 +70,13 @@ def write_exports(
     year_ago = until - timedelta(days=365)
     recent = [play for play in life.since(year_ago) if play.ended_at < until]
     rng = Random(f"exports:{life.seed}")
+    songs = _account_songs(Random(f"account:{life.seed}"), recent)
     formats = {
         "extended": _extended(rng, plays),
         "endsong": _endsong(rng, plays, rows.row_of_2022),
         "extended_2020": _endsong(rng, plays, rows.row_of_2020),
-        "account": _account(rng, recent),
-        "account_old": _account_old(recent),
+        "account": _account(recent, songs),
+        "account_old": _account_old(recent, songs),
     }
     return {
         name: _write_zip(directory / name / ZIP_NAME, members) for name, members in formats.items()
@@ -127,24 +128,30 @@ def _endsong(rng: Random, plays: Sequence[TruePlay], row_of: Callable[[TruePlay]
     return members
 
 
-def _account(rng: Random, plays: Sequence[TruePlay]) -> Members:
-    """Rows without any metadata are missing here; a few others carry other names (FACTS 5.9).
+def _account_songs(rng: Random, plays: Sequence[TruePlay]) -> dict[TruePlay, Row]:
+    """The account rows of tracks; a few carry other names (FACTS 5.9).
 
     Only such as were listened to at all: a row of 0 ms under another name could be anything.
     """
-    folder = "Spotify Account Data"
     songs = [play for play in plays if play.kind == "track"]
-    heard = {number for number, play in enumerate(songs) if play.ms_played}
-    renamed = _some(rng, len(songs), OTHER_NAMES) & heard
-    unknown = _some(rng, len(songs), UNKNOWN_NAMES) & heard - renamed
-    music = []
-    for number, play in enumerate(songs):
-        if number in unknown:
-            music.append(rows.account_row(play, "Unknown Artist", "Unknown Track"))
-        elif number in renamed:
-            music.append(rows.account_row(play, title=f"{play.title} - 2019 Version"))
+    heard = [play for play in songs if play.ms_played]
+    renamed = {heard[place] for place in _some(rng, len(heard), OTHER_NAMES)}
+    unknown = {heard[place] for place in _some(rng, len(heard), UNKNOWN_NAMES)} - renamed
+    table = {}
+    for play in songs:
+        if play in unknown:
+            table[play] = rows.account_row(play, "Unknown Artist", "Unknown Track")
+        elif play in renamed:
+            table[play] = rows.account_row(play, title=f"{play.title} - 2019 Version")
         else:
-            music.append(rows.account_row(play))
+            table[play] = rows.account_row(play)
+    return table
+
+
+def _account(plays: Sequence[TruePlay], songs: Mapping[TruePlay, Row]) -> Members:
+    """Rows without any metadata are missing here."""
+    folder = "Spotify Account Data"
+    music = list(songs.values())
     podcasts = [rows.podcast_row(play) for play in plays if play.kind == "episode"]
     books = [rows.audiobook_row(play) for play in plays if play.kind == "audiobook_chapter"]
     members = {f"{folder}/{name}": json.dumps(v).encode() for name, v in SECRET_FILES.items()}
@@ -155,9 +162,13 @@ def _account(rng: Random, plays: Sequence[TruePlay]) -> Members:
     return members
 
 
-def _account_old(plays: Sequence[TruePlay]) -> Members:
+def _account_old(plays: Sequence[TruePlay], songs: Mapping[TruePlay, Row]) -> Members:
     """One mixed table in which a show is the artist and an episode the track (FACTS 5.1)."""
-    table = [rows.account_row(play) for play in plays if play.kind in {"track", "episode"}]
+    table = [
+        songs[play] if play.kind == "track" else rows.account_row(play)
+        for play in plays
+        if play.kind in {"track", "episode"}
+    ]
     members = {f"MyData/{name}": json.dumps(v).encode() for name, v in SECRET_FILES.items()}
     for number, chunk in enumerate(_pages(table, 10_000) or [[]]):
         members[f"MyData/StreamingHistory{number}.json"] = render(chunk, "pretty")

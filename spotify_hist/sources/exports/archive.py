@@ -124,7 +124,7 @@ class _Search:
             if detected is None:
                 self.ignored.append(name)
                 continue
-            folder = path.parent.as_posix().removeprefix(".")
+            folder = "" if path.parent == PurePosixPath() else f"{path.parent}/"
             package = place + folder + formats.copy_mark(path.name)
             self.members.append(Member(name, package, detected, entry.size, entry.opener))
 

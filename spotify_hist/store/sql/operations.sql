@@ -58,7 +58,7 @@ from added;
 -- step: page_is_unknown
 -- 1 where no record of the page, and no play any of them is, was known before the page.
 select (
-    (select count(*) from keyed) = (select count(*) from fresh)
+    (select count(distinct record_id) from keyed) = (select count(*) from fresh)
     and not exists (
         select 1
         from assigned

@@ -1,0 +1,1 @@
+"""Timed comparisons with bare DuckDB. Run by hand: `python -m tests.benchmarks`."""

@@ -1,0 +1,275 @@
+"""Which records are one play, said slowly: FACTS 6.2 in plain Python, for comparison only.
+
+It knows nothing of the store. Where the facts leave a tie open it follows the order that
+`reconcile.sql` documents; the very last tie is broken by the ids it is given.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import defaultdict
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from spotify_hist.model import Record
+
+_API_WINDOW_MS = 5_000
+_MINUTE_MS = 60_000
+
+
+class Told(NamedTuple):
+    """One record: `nth` of the equal account rows of its export; the ids only break ties."""
+
+    record: Record
+    nth: int
+    record_id: str
+    head_id: str
+
+
+class Play(NamedTuple):
+    """One play: the ids of its records, and what is made of them."""
+
+    record_ids: frozenset[str]
+    played_at_ms: int
+    ms_played: int | None
+    kind: str
+    sources: tuple[str, ...]
+
+
+class Statement(NamedTuple):
+    """What one source says is one play, by the record that speaks for it."""
+
+    told: tuple[Told, ...]
+    face: Record
+    nth: int
+    tie: str
+
+    @property
+    def source(self) -> str:
+        return self.face.source
+
+    @property
+    def at(self) -> int:
+        return self.face.played_at_ms
+
+    @property
+    def minute(self) -> int:
+        return self.at // _MINUTE_MS
+
+    @property
+    def identity(self) -> str | None:
+        """The Spotify id, None where no source told one."""
+        return spotify_id(self.face)
+
+    @property
+    def title(self) -> str:
+        return plain(self.face.title)
+
+    @property
+    def artist(self) -> str:
+        is_chapter = self.face.kind == "audiobook_chapter"
+        return plain(self.face.album if is_chapter else self.face.artist)
+
+    def is_by(self, artist: str) -> bool:
+        """Whether this artist is the artist or, where it is told, the album's artist."""
+        return artist == self.artist or (artist != "" and artist == plain(self.face.album_artist))
+
+
+Pair = tuple[tuple[object, ...], Statement, Statement]
+
+
+def plays(told: Iterable[Told]) -> set[Play]:
+    """The plays that a set of records of one listener tells of."""
+    distinct = {each.record_id: each for each in told}
+    statements = _statements(list(distinct.values()))
+    by_source = defaultdict(list)
+    for statement in statements:
+        by_source[statement.source].append(statement)
+    joined: dict[str, Statement] = {}
+
+    def free(*sources: str) -> list[Statement]:
+        return [s for source in sources for s in by_source[source] if s.tie not in joined]
+
+    def join(left: Sequence[Statement], right: Sequence[Statement], rule: _Rule) -> None:
+        joined.update(_closest_first(left, right, rule))
+
+    known = [s for s in by_source["extended"] if s.identity]
+    join(known, [s for s in by_source["extended"] if not s.identity], _same_row)
+    join(free("extended"), by_source["api"], _extended_and_api)
+    join(free("extended", "api"), by_source["account"], _either_and_account)
+
+    groups: dict[str, list[Told]] = defaultdict(list)
+    for statement in statements:
+        groups[joined.get(statement.tie, statement).tie].extend(statement.told)
+    return {_play(group) for group in groups.values()}
+
+
+def spotify_id(record: Record) -> str | None:
+    """The id in the URI of a track or an episode."""
+    match = re.fullmatch(r"spotify:(?:track|episode):(.*)", record.uri or "")
+    return match[1] if match else None
+
+
+def plain(name: str | None) -> str:
+    """A name as it is compared."""
+    return re.sub(r"\s+", " ", unicodedata.normalize("NFC", name or "")).strip().lower()
+
+
+def _content(record: Record) -> object:
+    """What was played, as one source tells it apart from everything else."""
+    found = spotify_id(record)
+    return found or (record.artist, record.title or record.uri, record.album)
+
+
+def _statements(told: Sequence[Told]) -> list[Statement]:
+    groups: dict[object, list[Told]] = defaultdict(list)
+    api: dict[object, list[Told]] = defaultdict(list)
+    for each in told:
+        record = each.record
+        if record.source == "api":
+            api[_content(record)].append(each)
+        elif record.source == "account":
+            by = record.album if record.kind == "audiobook_chapter" else record.artist
+            groups[record.played_at_ms, record.ms_played, by, record.title, each.nth].append(each)
+        else:
+            # A renamed artist is no other play where a URI tells the content.
+            unnamed = record._replace(
+                kind="unknown", title=None, artist=None, album=None, uri=None, album_uri=None,
+                private=None,
+            )  # fmt: skip
+            groups[unnamed, _content(record)].append(each)
+    return [_statement(group) for group in [*groups.values(), *_chains(api.values())]]
+
+
+def _chains(groups: Iterable[list[Told]]) -> Iterable[list[Told]]:
+    """Within the API the same track under 2 s apart is one play."""
+    for group in groups:
+        group.sort(key=lambda each: (each.record.played_at_ms, each.record_id))
+        chain: list[Told] = []
+        for each in group:
+            if chain and each.record.played_at_ms - chain[-1].record.played_at_ms >= 2_000:
+                yield chain
+                chain = []
+            chain.append(each)
+        yield chain
+
+
+def _statement(group: list[Told]) -> Statement:
+    """Milliseconds speak before whole seconds, an exact kind before `track`."""
+    face = min(
+        group,
+        key=lambda each: (
+            each.record.source == "api" and each.record.played_at_ms % 1000 == 0,
+            each.record.kind == "track",
+            each.record.played_at_ms,
+            each.record_id,
+        ),
+    )
+    return Statement(tuple(group), face.record, face.nth, group[0].head_id)
+
+
+def _closest_first(
+    left: Sequence[Statement], right: Sequence[Statement], rule: _Rule
+) -> dict[str, Statement]:
+    """One to one, best pair first: {tie of the right one: the left one it joins}."""
+    pairs: list[Pair] = []
+    for one in left:
+        for other in right:
+            rank = rule(one, other)
+            if rank is not None:
+                pairs.append(((*rank, one.tie, other.tie), one, other))
+    taken: set[str] = set()
+    joined: dict[str, Statement] = {}
+    for _, one, other in sorted(pairs, key=lambda pair: pair[0]):
+        if one.tie not in taken and other.tie not in joined:
+            taken.add(one.tie)
+            joined[other.tie] = one
+    return joined
+
+
+_Rank = tuple[int, ...] | None
+
+
+def _same_row(known: Statement, unidentified: Statement) -> _Rank:
+    """A row of before 2021 has no URI; the same row of a later export has (FACTS 5.3)."""
+    is_same = (
+        known.at == unidentified.at
+        and known.face.ms_played == unidentified.face.ms_played
+        and known.title == unidentified.title != ""
+        and known.artist == unidentified.artist
+    )
+    return () if is_same else None
+
+
+def _extended_and_api(extended: Statement, api: Statement) -> _Rank:
+    distance = abs(extended.at - api.at)
+    if distance > _API_WINDOW_MS:
+        return None
+    if extended.identity and extended.identity == api.identity:
+        worse = 0
+    elif extended.title == api.title != "" and api.is_by(extended.artist):
+        worse = 1
+    else:
+        return None
+    return worse, distance, -(extended.face.ms_played or 0), extended.at, api.at
+
+
+def _either_and_account(other: Statement, account: Statement) -> _Rank:
+    """The true end is in [minute - 5 s, minute + 65 s]; the API's play is the longest row."""
+    outside = max(account.at - other.at, other.at - account.at - _MINUTE_MS, 0)
+    is_outside = other.minute != account.minute
+    is_equal_ms = other.face.ms_played == account.face.ms_played
+    is_titled = other.title == account.title
+    is_named = is_titled and other.is_by(account.artist)
+    shortness = -(account.face.ms_played or 0) if other.source == "api" else 0
+    if is_named and outside <= 5_000 and (is_equal_ms or account.title):
+        worse = int(is_outside) if is_equal_ms else 3
+        return worse, is_outside, outside, shortness, account.nth, other.at
+    is_nameless = not account.title and not account.artist
+    one_differs = is_titled != (other.artist == account.artist)
+    if is_equal_ms and account.face.ms_played and not is_outside and (one_differs or is_nameless):
+        return 2, False, 0, 0, account.nth, other.at
+    return None
+
+
+_Rule = Callable[[Statement, Statement], _Rank] if TYPE_CHECKING else object
+
+
+def _play(group: list[Told]) -> Play:
+    """Listened time and kind from the best source, the time of the end from the most exact."""
+    order = {"extended": 0, "account": 1, "api": 2}
+    records = [
+        each.record
+        for each in sorted(
+            group,
+            key=lambda each: (
+                order[each.record.source],
+                _doubt(each.record),
+                each.record.kind == "track",
+                each.record_id,
+            ),
+        )
+    ]
+    return Play(
+        frozenset(each.record_id for each in group),
+        min((_vagueness(record), record.played_at_ms) for record in records)[1],
+        next((r.ms_played for r in records if r.ms_played is not None), None),
+        next((r.kind for r in records if r.kind != "unknown"), "unknown"),
+        tuple(sorted({record.source for record in records})),
+    )
+
+
+def _doubt(record: Record) -> int:
+    """How little a record knows of what was played: its id, its names, nothing."""
+    if spotify_id(record):
+        return 0
+    return 1 if record.uri or record.title or record.artist or record.album else 2
+
+
+def _vagueness(record: Record) -> int:
+    if record.source == "api":
+        return 0 if record.played_at_ms % 1000 else 2
+    return 1 if record.source == "extended" else 3
