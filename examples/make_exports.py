@@ -1,7 +1,4 @@
-"""Writes the two example exports beside this file: a year of an invented listener, two formats.
-
-    python examples/make_exports.py
-"""
+"""Writes the two example exports beside this file: a year of an invented listener, two formats."""
 
 import shutil
 import tempfile

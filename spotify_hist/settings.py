@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from spotify_hist.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 PREFIX = "SPOTIFY_HIST_"
 Value = str | int | float | bool
@@ -30,6 +30,7 @@ class Option:
     help: str
     secret: bool = False
     minimum: float | None = None
+    is_zone: bool = False
 
     @property
     def variable(self) -> str:
@@ -50,7 +51,9 @@ OPTIONS: tuple[Option, ...] = (
     Option("admin_token", None, "Bearer token for the admin API of serve-tools.", secret=True),
     Option("api_url", "https://api.spotify.com", "Where the Spotify Web API is."),
     Option("accounts_url", "https://accounts.spotify.com", "Where Spotify's login is."),
-    Option("timezone", None, "IANA time zone of listeners who have none of their own."),
+    Option(
+        "timezone", None, "IANA time zone of listeners who have none of their own.", is_zone=True
+    ),
     Option("default_user", None, "Listener meant where --user is not given."),
     Option("http.timeout_s", 20.0, "Seconds until a request to Spotify is given up.", minimum=0.1),
     Option("http.max_wait_s", 60.0, "Longest wait that Spotify may ask of one run.", minimum=0.0),
@@ -155,7 +158,12 @@ def load(home: str | Path | None = None, environ: Mapping[str, str] | None = Non
 def _directories(home: str | Path | None, env: Mapping[str, str]) -> tuple[Path, Path]:
     chosen = home or env.get(PREFIX + "HOME")
     if chosen:
-        path = Path(chosen).expanduser().absolute()
+        try:
+            path = Path(chosen).expanduser().absolute()
+        except RuntimeError:
+            raise SettingsError(
+                f"There is no user whose home {chosen} could be.", hint="Give the whole path."
+            ) from None
         return path, path
     import platformdirs
 
@@ -197,69 +205,87 @@ def _resolve(
     """The value of one option and its origin: environment, secret file, config file, default."""
     if env.get(option.variable):
         return _convert(option, env[option.variable], option.variable), option.variable
-    file_variable = option.variable + "_FILE"
-    if option.secret and env.get(file_variable):
-        path = Path(env[file_variable])
+    for path, origin in _secret_files(option, env):
         try:
             text = path.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(
-                f"{file_variable} names a file that cannot be read: {error}",
+                f"{origin} names a file that cannot be read: {error}",
                 hint="Give the path of a readable file that holds only the secret.",
             ) from None
-        return _convert(option, text, file_variable), file_variable
+        return _convert(option, text, origin), origin
     if option.key in from_file:
         return _convert(option, from_file[option.key], str(config_file)), str(config_file)
     return option.default, "default"
 
 
+def _secret_files(option: Option, env: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
+    """Where a secret may lie as a file, with the name of its origin: its `_FILE` variable, then
+    a systemd credential called like `spotify-hist-token-key`."""
+    if not option.secret:
+        return
+    variable = option.variable + "_FILE"
+    if env.get(variable):
+        yield Path(env[variable]), variable
+    directory = env.get("CREDENTIALS_DIRECTORY")
+    if directory:
+        name = "spotify-hist-" + option.key.replace("_", "-")
+        path = Path(directory, name)
+        if path.exists():
+            yield path, f"credential {name}"
+
+
 def _convert(option: Option, raw: object, origin: str) -> Value:
-    """`raw` as the option's type, or SettingsError naming the origin."""
+    """`raw` as the option's type, or SettingsError naming the origin but never the value."""
     wanted = option.type
+    names = {str: "text that is not empty", int: "a whole number", float: "a number"}
+    takes = "the name of a time zone" if option.is_zone else names[wanted]
     problem = SettingsError(
-        f"{option.key} (from {origin}) must be a {_NAMES[wanted]}"
+        f"{option.key} (from {origin}) must be {takes}"
         + (f" of at least {option.minimum:g}." if option.minimum is not None else "."),
         hint=option.help,
     )
     if wanted is str:
-        if not isinstance(raw, str):
+        if not isinstance(raw, str) or not raw or (option.is_zone and not is_zone(raw)):
             raise problem
         return raw
     if isinstance(raw, bool) or not isinstance(raw, (int, float, str)):
         raise problem
     try:
         value: int | float = int(raw) if wanted is int else float(raw)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise problem from None
     if isinstance(raw, float) and value != raw:
         raise problem
-    if math.isnan(value) or (option.minimum is not None and value < option.minimum):
+    if not math.isfinite(value) or (option.minimum is not None and value < option.minimum):
         raise problem
     return value
-
-
-_NAMES = {str: "text", int: "whole number", float: "number"}
 
 
 def system_timezone(environ: Mapping[str, str] | None = None) -> str:
     """The IANA name of the machine's time zone: TZ, /etc/localtime, /etc/timezone, else UTC."""
     env = os.environ if environ is None else environ
     named = env.get("TZ", "").removeprefix(":")
-    if named and not named.startswith("/") and _is_zone(named):
+    named = named.partition("/zoneinfo/")[2] or named
+    if named and not named.startswith("/") and is_zone(named):
         return named
     _, found, tail = str(Path("/etc/localtime").resolve()).partition("/zoneinfo/")
-    if found and _is_zone(tail):
+    if found and is_zone(tail):
         return tail
     try:
         text = Path("/etc/timezone").read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError):
         return "UTC"
-    return text if _is_zone(text) else "UTC"
+    return text if is_zone(text) else "UTC"
 
 
-def _is_zone(name: str) -> bool:
+def is_zone(name: str) -> bool:
+    """Whether `name` is an IANA time zone that is known here."""
     from zoneinfo import ZoneInfo
 
+    # Files beside the zones: what they hold has no name that another program knows.
+    if name.startswith(("posix/", "right/")) or name in {"localtime", "posixrules", "Factory"}:
+        return False
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import product
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -65,20 +66,25 @@ class Statement(NamedTuple):
         return spotify_id(self.face)
 
     @property
-    def title(self) -> str:
-        return plain(self.face.title)
+    def names(self) -> set[Names]:
+        """All the names its records give what was played."""
+        return {names_of(each.record) for each in self.told}
 
-    @property
-    def artist(self) -> str:
-        is_chapter = self.face.kind == "audiobook_chapter"
-        return plain(self.face.album if is_chapter else self.face.artist)
+
+class Names(NamedTuple):
+    """What was played, as names are compared; '' is untold. A chapter goes under its book."""
+
+    title: str
+    artist: str
+    album_artist: str
 
     def is_by(self, artist: str) -> bool:
         """Whether this artist is the artist or, where it is told, the album's artist."""
-        return artist == self.artist or (artist != "" and artist == plain(self.face.album_artist))
+        return artist == self.artist or (artist != "" and artist == self.album_artist)
 
 
-Pair = tuple[tuple[object, ...], Statement, Statement]
+_Rank = tuple[int, ...] | None
+_Rule: TypeAlias = "Callable[[Statement, Statement, Names, Names], _Rank]"
 
 
 def plays(told: Iterable[Told]) -> set[Play]:
@@ -116,6 +122,12 @@ def spotify_id(record: Record) -> str | None:
 def plain(name: str | None) -> str:
     """A name as it is compared."""
     return re.sub(r"\s+", " ", unicodedata.normalize("NFC", name or "")).strip().lower()
+
+
+def names_of(record: Record) -> Names:
+    """The names of one record."""
+    artist = record.album if record.kind == "audiobook_chapter" else record.artist
+    return Names(plain(record.title), plain(artist), plain(record.album_artist))
 
 
 def _content(record: Record) -> object:
@@ -175,12 +187,12 @@ def _closest_first(
     left: Sequence[Statement], right: Sequence[Statement], rule: _Rule
 ) -> dict[str, Statement]:
     """One to one, best pair first: {tie of the right one: the left one it joins}."""
-    pairs: list[Pair] = []
+    pairs: list[tuple[tuple[int | str, ...], Statement, Statement]] = []
     for one in left:
         for other in right:
-            rank = rule(one, other)
-            if rank is not None:
-                pairs.append(((*rank, one.tie, other.tie), one, other))
+            ranks = [rule(one, other, *names) for names in product(one.names, other.names)]
+            if possible := [rank for rank in ranks if rank is not None]:
+                pairs.append(((*min(possible), one.tie, other.tie), one, other))
     taken: set[str] = set()
     joined: dict[str, Statement] = {}
     for _, one, other in sorted(pairs, key=lambda pair: pair[0]):
@@ -190,52 +202,45 @@ def _closest_first(
     return joined
 
 
-_Rank = tuple[int, ...] | None
-
-
-def _same_row(known: Statement, unidentified: Statement) -> _Rank:
+def _same_row(known: Statement, unidentified: Statement, left: Names, right: Names) -> _Rank:
     """A row of before 2021 has no URI; the same row of a later export has (FACTS 5.3)."""
     is_same = (
         known.at == unidentified.at
         and known.face.ms_played == unidentified.face.ms_played
-        and known.title == unidentified.title != ""
-        and known.artist == unidentified.artist
+        and left == right
+        and left.title != ""
     )
     return () if is_same else None
 
 
-def _extended_and_api(extended: Statement, api: Statement) -> _Rank:
+def _extended_and_api(extended: Statement, api: Statement, left: Names, right: Names) -> _Rank:
     distance = abs(extended.at - api.at)
     if distance > _API_WINDOW_MS:
         return None
     if extended.identity and extended.identity == api.identity:
         worse = 0
-    elif extended.title == api.title != "" and api.is_by(extended.artist):
+    elif left.title == right.title != "" and right.is_by(left.artist):
         worse = 1
     else:
         return None
     return worse, distance, -(extended.face.ms_played or 0), extended.at, api.at
 
 
-def _either_and_account(other: Statement, account: Statement) -> _Rank:
+def _either_and_account(other: Statement, account: Statement, left: Names, right: Names) -> _Rank:
     """The true end is in [minute - 5 s, minute + 65 s]; the API's play is the longest row."""
     outside = max(account.at - other.at, other.at - account.at - _MINUTE_MS, 0)
     is_outside = other.minute != account.minute
     is_equal_ms = other.face.ms_played == account.face.ms_played
-    is_titled = other.title == account.title
-    is_named = is_titled and other.is_by(account.artist)
-    shortness = -(account.face.ms_played or 0) if other.source == "api" else 0
-    if is_named and outside <= 5_000 and (is_equal_ms or account.title):
+    is_titled = left.title == right.title
+    if is_titled and left.is_by(right.artist) and outside <= 5_000 and (is_equal_ms or left.title):
+        shortness = -(account.face.ms_played or 0) if other.source == "api" else 0
         worse = int(is_outside) if is_equal_ms else 3
         return worse, is_outside, outside, shortness, account.nth, other.at
-    is_nameless = not account.title and not account.artist
-    one_differs = is_titled != (other.artist == account.artist)
+    is_nameless = not right.title and not right.artist
+    one_differs = is_titled != (left.artist == right.artist)
     if is_equal_ms and account.face.ms_played and not is_outside and (one_differs or is_nameless):
         return 2, False, 0, 0, account.nth, other.at
     return None
-
-
-_Rule = Callable[[Statement, Statement], _Rank] if TYPE_CHECKING else object
 
 
 def _play(group: list[Told]) -> Play:

@@ -68,7 +68,7 @@ def command(home: Path, *arguments: str) -> list[str]:
 def clean_environment(**extra: str) -> dict[str, str]:
     """This process's environment without any setting of ours but `extra`."""
     kept = {name: value for name, value in os.environ.items() if "SPOTIFY_HIST" not in name}
-    return {**kept, "TZ": "UTC", **extra}
+    return {**kept, **extra}
 
 
 def import_file(home: Path, path: Path) -> None:

@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spotify_hist.faces.server.guard import Buckets, Guard, Rules
+from spotify_hist.faces.server import guard as guard_module
+from spotify_hist.faces.server.guard import Guard, Rules
+from spotify_hist.faces.server.rate import Buckets
 
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
@@ -193,6 +195,8 @@ def test_a_server_on_every_address_takes_ip_addresses_but_no_foreign_names() -> 
         b"http://127.0.0.1:8765/",
         b"ftp://127.0.0.1:8765",
         b"http://127.0.0.1:99999",
+        b"http://user@127.0.0.1:8765",
+        b"http://",
         b"",
     ],
 )
@@ -333,9 +337,7 @@ def test_a_bucket_never_gives_more_than_its_rate_allows(pauses: list[float], rat
 
 def test_buckets_of_many_addresses_stay_few() -> None:
     """A flood of addresses cannot fill the memory."""
-    clock = Clock()
-    guard = guarded(Rules(rate_per_minute=1), clock=clock)
-    buckets = guard._buckets
+    buckets = Buckets(1, Clock())
     for number in range(5000):
         buckets.take(f"address {number}")
     assert len(buckets._levels) <= 4096
@@ -346,7 +348,7 @@ def test_a_bug_becomes_an_answer_and_a_log_line_without_the_errors_text(
 ) -> None:
     """The text of an error may quote what a person asked."""
     guard = guarded(inner=Inner(fails_with=RuntimeError("my secret artist")))
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, guard_module.__name__):
         reply = answered(ask(guard, HOST))
     assert (reply.status, reply.code) == (500, "internal")
     assert "secret" not in reply.body.decode() + caplog.text
@@ -359,7 +361,7 @@ def test_a_request_is_logged_without_query_token_or_control_characters(
 ) -> None:
     """One line: method, path, status, milliseconds, id."""
     guard = guarded(Rules(token=TOKEN))
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, guard_module.__name__):
         reply = answered(ask(guard, HOST, bearer(TOKEN), path="/tools/x\nFAKE line"))
     (record,) = caplog.records
     line = record.getMessage()

@@ -65,32 +65,37 @@ def parse(text: str, origin: str) -> Query:
     single: dict[str, str] = {}
     own: dict[str, Param] = {}
     columns: dict[str, str] = {}
+    shared: list[Param] = []
+    chart: Chart | None = None
     for number, line in enumerate(text.splitlines(), 1):
         if not line.startswith("--"):
             break
+        place = f"{origin}:{number}"
         match = _LINE.match(line)
         if match is None:
-            raise ValueError(f"{origin}:{number}: not a header line: {line}")
+            raise ValueError(f"{place}: not a header line: {line}")
         key, name, value = match["key"], match["name"], match["value"]
+        if name in (own if key == "param" else columns) or (name is None and key in single):
+            raise ValueError(f"{place}: said twice: {line}")
         if key == "param" and name:
-            own[name] = _param(name, value, f"{origin}:{number}")
+            own[name] = _param(name, value, place)
         elif key == "column" and name:
             columns[name] = value
         elif name is None and key in {"name", "summary", "grain", "chart", "uses", "example"}:
             single[key] = value
+            shared = _shared(value, place) if key == "uses" else shared
+            chart = _chart(value, place) if key == "chart" else chart
         else:
-            raise ValueError(f"{origin}:{number}: unknown header: {line}")
+            raise ValueError(f"{place}: unknown header: {line}")
     missing = {"name", "summary", "grain", "uses"} - set(single)
     if missing:
         raise ValueError(f"{origin}: header lacks {', '.join(sorted(missing))}")
-    shared = _shared(single["uses"].split(), origin)
     params = {param.name: own.pop(param.name, param) for param in shared} | own
-    chart = single.get("chart", "").split()
     return Query(
         name=single["name"],
         summary=single["summary"],
         grain=single["grain"],
-        chart=Chart(chart[0], tuple(chart[1:])) if chart else None,
+        chart=chart,
         params=tuple(params.values()),
         columns=columns,
         example=single.get("example", ""),
@@ -98,9 +103,16 @@ def parse(text: str, origin: str) -> Query:
     )
 
 
-def _shared(names: list[str], origin: str) -> list[Param]:
+def _chart(text: str, origin: str) -> Chart:
+    form, *columns = text.split()
+    if {"bar": 2, "heatmap": 3}.get(form) != len(columns):
+        raise ValueError(f"{origin}: not a chart: {text}")
+    return Chart(form, tuple(columns))
+
+
+def _shared(text: str, origin: str) -> list[Param]:
     found = []
-    for name in names:
+    for name in text.split():
         for each in PERIOD if name == "period" else (name,):
             if each not in SHARED:
                 raise ValueError(f"{origin}: unknown shared parameter {each}")

@@ -59,7 +59,7 @@ class Param:
             if isinstance(value, bool):
                 return value
             raise self._refusal(value)
-        if not isinstance(value, str) or (self.choices and value not in self.choices):
+        if not isinstance(value, str) or not value or (self.choices and value not in self.choices):
             raise self._refusal(value)
         return value
 
@@ -81,7 +81,7 @@ class Param:
         elif self.type == "integer":
             takes = "a whole number"
         else:
-            takes = "true or false" if self.type == "boolean" else "text"
+            takes = "true or false" if self.type == "boolean" else "text that is not empty"
         shown = repr(value)
         shown = shown if len(shown) <= 60 else shown[:57] + "..."
         return UsageError(

@@ -15,7 +15,7 @@ import duckdb
 
 from spotify_hist.analytics import catalogue, periods
 from spotify_hist.analytics.params import Value, check_arguments
-from spotify_hist.errors import NoHistory
+from spotify_hist.errors import NoHistory, UsageError
 from spotify_hist.settings import Settings, system_timezone
 from spotify_hist.store import migrate, operations
 
@@ -101,14 +101,27 @@ def answer(
         limit = values.get("limit")
         if isinstance(limit, int):
             bound["limit"] = limit + 1  # one more row tells whether there are more
-        rows: list[tuple[object, ...]] = connection.execute(
-            _as_json(query, columns), bound
-        ).fetchall()
+        rows = _rows(connection, _as_json(query, columns), bound)
         truncated = isinstance(limit, int) and len(rows) > limit
         if truncated:
             del rows[-1]
         notes = tuple(_notes(connection, query, bound))
     return Answer(query.name, shown, columns, rows, truncated, notes)
+
+
+def _rows(
+    connection: Connection, statement: str, bound: Mapping[str, object]
+) -> list[tuple[object, ...]]:
+    try:
+        return connection.execute(statement, dict(bound)).fetchall()
+    except duckdb.NotImplementedException as error:
+        if "Unknown TimeZone" not in str(error):
+            raise
+        # Python learns of new zones with its system, DuckDB only with its next version.
+        raise UsageError(
+            f"The database does not know the time zone '{bound.get('timezone')}'.",
+            hint="Use an older name of it, or a city near by.",
+        ) from error
 
 
 @cache
@@ -214,12 +227,15 @@ def _notes(connection: Connection, query: Query, bound: Mapping[str, object]) ->
     gaps = operations.open_gaps(connection, **where)
     if gaps:
         first = gaps[0]
-        more = f", and in {len(gaps) - 1} more stretches" if len(gaps) > 1 else ""
+        stretches = "stretch" if len(gaps) == 2 else "stretches"
+        more = f", and in {len(gaps) - 1} more {stretches}" if len(gaps) > 1 else ""
         yield (
             f"At least: plays are missing between {_iso(first.after)} and {_iso(first.before)}"
             f"{more}. An extended export of that time fills this."
         )
-    if any(column in query.sql for column in ("ms_played", "listened_ms")):
+    # Only the API leaves the listened time out, and it knows tracks alone (FACTS 3.3, 3.8).
+    is_of_tracks = bound.get("kind") in {None, "track", "all"}
+    if is_of_tracks and any(column in query.sql for column in ("ms_played", "listened_ms")):
         unknown = operations.plays_of_unknown_length(connection, **where)
         if unknown:
             plays = "1 play has" if unknown == 1 else f"{unknown} plays have"

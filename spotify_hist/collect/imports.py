@@ -124,16 +124,11 @@ def _find(settings: Settings, paths: Sequence[Path]) -> _Inputs:
 
 
 def _expected_user_id(database: Database, user: str | None, default: str | None) -> int:
-    """Whose rows these will be; 1 for the listener that the first import makes."""
+    """Whose rows these will be, existing or made by this import."""
     if not database.exists():
         return 1
     with database.read() as connection:
-        found = (
-            operations.find_listener(connection, user, default)
-            if operations.listeners(connection)
-            else None
-        )
-    return found.user_id if found else 1
+        return operations.next_user_id(connection, user, default)
 
 
 def _first_damaged(files: Sequence[StagedFile]) -> StagedFile | None:

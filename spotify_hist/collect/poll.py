@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from spotify_hist import normalise
 from spotify_hist.collect.spool import Spool, SpooledPage
-from spotify_hist.errors import LoginNeeded, SpotifyHistError
+from spotify_hist.errors import LoginNeeded, RateLimited, SpotifyHistError
 from spotify_hist.model import Account, ApiTrack, Record
 from spotify_hist.store import operations, records
 
@@ -58,9 +58,15 @@ def poll(
         raise LoginNeeded("No listener is logged in to Spotify.")
     if user is not None:
         accounts = [_account_of(database, user, accounts)]
-    fetched: list[UserPoll] = [
-        _fetch(settings, vault, spool, account, clock) for account in accounts
-    ]
+    fetched: list[UserPoll] = []
+    for account in accounts:
+        # Spotify counts an app's calls together (FACTS 1.5): one refusal is for all.
+        refusal = next((r.error for r in fetched if isinstance(r.error, RateLimited)), None)
+        fetched.append(
+            UserPoll(_shown_name(account), account.account_id, error=refusal)
+            if refusal
+            else _fetch(settings, vault, spool, account, clock)
+        )
     committed: dict[str, UserPoll] = {}
     error = earlier_error
     try:
@@ -68,15 +74,14 @@ def poll(
             committed[outcome.account_id] = outcome
     except SpotifyHistError as problem:
         error = problem
-    results = []
-    for result in fetched:
-        if result.error is not None:
-            results.append(result)
-        elif result.account_id in committed:
-            results.append(committed[result.account_id])
-        else:
-            results.append(replace(result, error=error))
-    return results
+    results = [
+        result if result.error else committed.get(result.account_id, replace(result, error=error))
+        for result in fetched
+    ]
+    if not any(result.error for result in results):
+        return results
+    names = _listener_names(database)
+    return [replace(each, user=names.get(each.account_id, each.user)) for each in results]
 
 
 def drain(spool: Spool, database: Database, clock: Clock) -> list[UserPoll]:
@@ -138,13 +143,27 @@ def _account_of(database: Database, user: str, accounts: list[Account]) -> Accou
     raise LoginNeeded(f"The listener '{user}' is not logged in to Spotify.")
 
 
+def _shown_name(account: Account) -> str:
+    return account.display_name or account.spotify_id or account.account_id
+
+
+def _listener_names(database: Database) -> dict[str | None, str]:
+    """Listener names by account id; none where the database is missing or busy."""
+    if not database.exists():
+        return {}
+    try:
+        with database.read() as connection:
+            return {each.account_id: each.name for each in operations.listeners(connection)}
+    except SpotifyHistError:
+        return {}
+
+
 def _fetch(
     settings: Settings, vault: Vault, spool: Spool, account: Account, clock: Clock
 ) -> UserPoll:
     from spotify_hist.sources.spotify.client import Spotify
 
-    name = account.display_name or account.spotify_id or account.account_id
-    empty = UserPoll(name, account.account_id)
+    empty = UserPoll(_shown_name(account), account.account_id)
     try:
         with Spotify(settings, vault, account.account_id, lambda: clock().timestamp()) as spotify:
             body = spotify.recently_played(limit=PAGE_LIMIT)

@@ -14,7 +14,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 from spotify_hist.sandbox import rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -28,6 +28,7 @@ ROWS_A_FILE = 16_000
 DUPLICATES = 0.004  # FACTS 5.7
 OTHER_NAMES = 0.004  # FACTS 5.9
 UNKNOWN_NAMES = 0.0015  # FACTS 5.9
+FORMATS = ("extended", "endsong", "extended_2020", "account", "account_old")
 ZIP_NAME = "my_spotify_data.zip"  # whatever it holds (FACTS 5.2)
 
 # Files that lie beside the history and must never be read; every value is a recognisable secret.
@@ -56,7 +57,11 @@ SECRETS: tuple[str, ...] = (
 
 
 def write_exports(
-    life: Life, directory: Path, *, downloaded_at: datetime | None = None
+    life: Life,
+    directory: Path,
+    *,
+    downloaded_at: datetime | None = None,
+    formats: Collection[str] = FORMATS,
 ) -> dict[str, Path]:
     """Write `<directory>/<format>/my_spotify_data.zip` for each format; returns path by format.
 
@@ -69,17 +74,17 @@ def write_exports(
     plays = life.until(until)
     year_ago = until - timedelta(days=365)
     recent = [play for play in life.since(year_ago) if play.ended_at < until]
-    rng = Random(f"exports:{life.seed}")
     songs = _account_songs(Random(f"account:{life.seed}"), recent)
-    formats = {
-        "extended": _extended(rng, plays),
-        "endsong": _endsong(rng, plays, rows.row_of_2022),
-        "extended_2020": _endsong(rng, plays, rows.row_of_2020),
-        "account": _account(recent, songs),
-        "account_old": _account_old(recent, songs),
+    makers: dict[str, Callable[[Random], Members]] = {
+        "extended": lambda rng: _extended(rng, plays),
+        "endsong": lambda rng: _endsong(rng, plays, rows.row_of_2022),
+        "extended_2020": lambda rng: _endsong(rng, plays, rows.row_of_2020),
+        "account": lambda _: _account(recent, songs),
+        "account_old": lambda _: _account_old(recent, songs),
     }
     return {
-        name: _write_zip(directory / name / ZIP_NAME, members) for name, members in formats.items()
+        name: _write_zip(directory / name / ZIP_NAME, makers[name](Random(f"{name}:{life.seed}")))
+        for name in formats
     }
 
 

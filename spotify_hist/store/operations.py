@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+_NAME = re.compile(r"[\w.-]{1,64}")
+
 Row = tuple[int, str, str | None, str | None, str | None]
 
 
@@ -57,13 +59,34 @@ def find_listener(
 def listener_for_import(
     connection: Connection, name: str | None, default: str | None, now: datetime
 ) -> Listener:
-    """The listener an import is for; the first import makes the local listener (DESIGN 1)."""
-    if not listeners(connection):
-        return _add(connection, name or default or LOCAL_LISTENER, None, now)
-    found = find_listener(connection, name, default)
-    if found is None:
-        raise LookupError("listeners vanished inside a transaction")
-    return found
+    """The listener an import is for; one that is named and not known yet is made.
+
+    The first import makes the local listener `me` where no name is given (DESIGN 1).
+    """
+    known = listeners(connection)
+    wanted = name or default or (None if known else LOCAL_LISTENER)
+    if wanted is None or any(each.name == wanted for each in known):
+        found = find_listener(connection, wanted)
+        if found is None:
+            raise LookupError("listeners vanished inside a transaction")
+        return found
+    if not _NAME.fullmatch(wanted):
+        raise UsageError(
+            f"'{wanted}' cannot be the name of a listener.",
+            hint="Use up to 64 letters, digits, dots, dashes and underscores.",
+        )
+    return _add(connection, wanted, None, now)
+
+
+def next_user_id(connection: Connection, name: str | None, default: str | None) -> int:
+    """The id that `listener_for_import` will answer with."""
+    known = listeners(connection)
+    wanted = name or default
+    if known and (wanted is None or any(each.name == wanted for each in known)):
+        found = find_listener(connection, wanted)
+        if found is not None:
+            return found.user_id
+    return max((each.user_id for each in known), default=0) + 1
 
 
 def listener_for_account(connection: Connection, account: Account, now: datetime) -> Listener:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _BATCH = 20_000
+_LINK = ("insert_names", "link")
+_DETAILS = ("upsert_track_details", "upsert_album_details", "upsert_credited", "upsert_credits")
 _STAGE_COLUMNS = ("file_id", "row_index", "package", *Record._fields)
 
 
@@ -33,8 +35,8 @@ class StagedRow(NamedTuple):
 class Committed:
     """What a batch of records did: `fresh` = `new` + `upgraded`; the rest were duplicates.
 
-    `new` records began a play, `upgraded` ones added to a play; `plays_added` may be below `new`
-    where a new record showed two plays to be one.
+    `new` records began a play, `upgraded` ones added to a play. `plays_added` may differ from `new`
+    where a record shows two plays to be one, or the two sayings of one play to be of two.
     """
 
     records: int
@@ -111,7 +113,7 @@ def commit(connection: Connection, user_id: int, keyed: str = "keyed") -> Commit
     if not fresh:
         return Committed(records, 0, 0, 0, 0)
     connection.execute(step["insert_fresh"], {"user_id": user_id})
-    for name in ("upsert_tracks", "upsert_artists", "upsert_albums", "link_tracks", "link_artists"):
+    for name in ("upsert_tracks", "upsert_artists", "upsert_albums", "find_names", *_LINK):
         connection.execute(step[name])
     connection.execute(step["touch_fresh"])
     reconcile.rebuild(connection, user_id)

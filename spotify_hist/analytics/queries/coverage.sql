@@ -1,6 +1,6 @@
 -- name: coverage
 -- summary: Which months the history covers, by which sources, and where plays are known to be missing.
--- grain: one row per local month with a play or a known gap
+-- grain: one row per local month with a play, or in which a known gap begins
 -- chart: bar month plays
 -- uses: period timezone user limit offset
 -- param limit: integer = 1200 [1..12000]  Most rows to return.
@@ -10,7 +10,7 @@
 -- column account: Plays the account-data export tells of.
 -- column api: Plays the polls caught.
 -- column days: Local days with at least one play.
--- column gaps: Stretches begun in this month in which plays are known to be missing.
+-- column gaps: Stretches in which plays are known to be missing, in the month each begins; those begun before the period are in its first month.
 -- example: --year 2024
 with
 
@@ -32,7 +32,10 @@ months as (
 
 gaps as (
     select
-        date_trunc('month', after_at at time zone $timezone)::date as month,
+        date_trunc(
+            'month',
+            case when after_at < $since then $since else after_at end at time zone $timezone
+        )::date as month,
         count(*) as gaps
     from coverage_gaps
     where

@@ -1,4 +1,5 @@
--- grain: one play, with the names and the Spotify id of what was played where a source knows it
+-- grain: one play, with the names and the Spotify id of what was played where a source knows it;
+-- old account files call an episode a track, and what their local id is linked to says better
 create or replace temp view v_plays as
 select
     plays.play_id,
@@ -6,7 +7,7 @@ select
     plays.played_at,
     plays.played_at - to_milliseconds(plays.ms_played) as started_at,
     plays.ms_played,
-    plays.kind,
+    case when v_tracks.track_id <> plays.track_id then v_tracks.kind else plays.kind end as kind,
     coalesce(v_tracks.track_id, plays.track_id) as track_id,
     v_tracks.track,
     v_tracks.artist_id,
@@ -15,8 +16,9 @@ select
     v_tracks.album,
     case
         when coalesce(v_tracks.track_id, plays.track_id) like 'local:%' then null
-        when plays.kind = 'track' then 'spotify:track:' || coalesce(v_tracks.track_id, plays.track_id)
-        when plays.kind in ('episode', 'audiobook_chapter')
+        when coalesce(v_tracks.kind, plays.kind) = 'track'
+            then 'spotify:track:' || coalesce(v_tracks.track_id, plays.track_id)
+        when coalesce(v_tracks.kind, plays.kind) in ('episode', 'audiobook_chapter')
             then 'spotify:episode:' || coalesce(v_tracks.track_id, plays.track_id)
     end as uri,
     plays.platform,

@@ -3,6 +3,7 @@ create or replace temp view v_tracks as
 select
     told.track_id as told_id,
     known.track_id,
+    known.kind,
     known.title as track,
     coalesce(artist_link.spotify_id, known.artist_id) as artist_id,
     artists.name as artist,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _SEED = 7
 _LIFE_DAYS = 420
 _POLLED_DAYS = 4
-_POLL_EVERY = timedelta(hours=4)
+_POLL_EVERY = timedelta(hours=6)
 _EXPORT_BEFORE_END = timedelta(days=1)
 _QUESTIONS = (
     ("top-artists", "--days", "90", "--limit", "8"),
@@ -144,9 +144,10 @@ def _import(app: SimulatedApp, life: Life, home: Path, polled: int) -> bool:
     from spotify_hist.sandbox.exports import write_exports
 
     downloaded_at = life.end - _EXPORT_BEFORE_END
-    exports = write_exports(life, home / "downloads", downloaded_at=downloaded_at)
-    for kind in ("extended", "account"):
-        path = exports[kind]
+    exports = write_exports(
+        life, home / "downloads", downloaded_at=downloaded_at, formats=("extended", "account")
+    )
+    for path in exports.values():
         _say(app, f"import {path}")
         receipt = import_paths(app.settings, app.database, app.now, [path])
         app.out.line(

@@ -15,7 +15,7 @@ import click
 from spotify_hist import __version__
 from spotify_hist.errors import ExitCode, SpotifyHistError, UsageError
 from spotify_hist.faces.cli.context import App
-from spotify_hist.faces.cli.output import Output, silence_broken_pipe
+from spotify_hist.faces.cli.output import Output, silence_broken_pipe, write_any_text
 
 _COMMANDS = {
     "auth": ("auth", "auth", "Log in to Spotify, and see how long the login lasts."),
@@ -42,6 +42,14 @@ class LazyGroup(click.Group):
         if not isinstance(found, click.Command):
             raise TypeError(f"{module}.{attribute} is no command")
         return found
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # click would call this a failure; whoever read enough of a pipe is content.
+            silence_broken_pipe()
+            return int(ExitCode.OK)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -75,6 +83,7 @@ def cli(
 
 def main() -> NoReturn:
     """Run the program and end the process with the exit codes of DESIGN 7."""
+    write_any_text()
     sys.exit(run(sys.argv[1:]))
 
 
@@ -98,16 +107,13 @@ def run(arguments: list[str]) -> int:
         return int(ExitCode.USAGE)
     except (click.Abort, KeyboardInterrupt):
         return 130
-    except BrokenPipeError:
-        silence_broken_pipe()
-        return 0
     except Exception:  # noqa: BLE001 - the last line of defence names it as our bug
         bug = SpotifyHistError(
             "This is a bug in spotify-hist; your history was not changed by this step.",
             hint="Please report it with the lines above.",
             code="bug",
         )
-        sys.stderr.write(traceback.format_exc())
+        out.trace(traceback.format_exc())
         out.error(bug, as_json=as_json)
         return int(ExitCode.BUG)
     return result if isinstance(result, int) else 0

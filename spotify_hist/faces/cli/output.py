@@ -6,9 +6,14 @@ The only module that writes to them; never decides what is said.
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
+import re
+import shutil
 import sys
+import textwrap
+import unicodedata
 from typing import TYPE_CHECKING, Literal, TextIO
 
 if TYPE_CHECKING:
@@ -19,6 +24,8 @@ if TYPE_CHECKING:
 
 Format = Literal["table", "json", "ndjson", "csv", "markdown"]
 FORMATS: tuple[Format, ...] = ("table", "json", "ndjson", "csv", "markdown")
+_MARKDOWN = re.compile(r"([\\`*_|<\[])")
+_JOINERS = {"\N{ZERO WIDTH JOINER}", "\N{ZERO WIDTH NON-JOINER}"}
 
 
 class Output:
@@ -30,13 +37,13 @@ class Output:
         self._log_json = log_json
 
     def line(self, text: str = "") -> None:
-        """One line of data on stdout, at once."""
-        sys.stdout.write(text + "\n")
+        """One line of data on stdout, at once; a paragraph where `text` has line breaks."""
+        sys.stdout.write("\n".join(map(printable, text.split("\n"))) + "\n")
         sys.stdout.flush()
 
     def json(self, value: object) -> None:
         """One JSON document on stdout."""
-        self.line(json.dumps(value, ensure_ascii=False, default=str))
+        self.line(_encoded(value, sys.stdout))
 
     def note(self, text: str) -> None:
         """Something worth knowing, on stderr."""
@@ -51,10 +58,17 @@ class Output:
     def error(self, error: SpotifyHistError, *, as_json: bool = False) -> None:
         """A failure and its next step, on stderr."""
         if as_json or self._log_json:
-            sys.stderr.write(json.dumps({"error": error.as_dict()}, ensure_ascii=False) + "\n")
+            sys.stderr.write(_encoded({"error": error.as_dict()}, sys.stderr) + "\n")
         else:
-            hint = f" {error.hint}" if error.hint else ""
-            sys.stderr.write(f"Error: {printable(error.message)}{printable(hint)}\n")
+            _write_wrapped(f"Error: {error.message} {error.hint}".rstrip(), sys.stderr)
+        sys.stderr.flush()
+
+    def trace(self, text: str) -> None:
+        """Where the program broke, on stderr, for a report."""
+        if self._log_json:
+            self._say("error", text)
+        else:
+            sys.stderr.write(text)
 
     def answer(self, answer: Answer, form: Format, timezone: str) -> None:
         """An answer of the catalogue in the form asked for; its notes go to stderr as well."""
@@ -63,7 +77,11 @@ class Output:
         elif form == "table":
             from spotify_hist.faces.cli.tables import draw
 
-            sys.stdout.write(draw(answer, timezone, is_terminal=sys.stdout.isatty()))
+            drawing = draw(answer, timezone, is_terminal=sys.stdout.isatty())
+            sys.stdout.write(drawing.text)
+            if drawing.left_out:
+                left_out = ", ".join(drawing.left_out)
+                self.note(f"Note: too narrow for {left_out}; other formats show every column.")
         else:
             names = [column.name for column in answer.columns]
             self.rows(names, answer.rows, form)
@@ -78,45 +96,90 @@ class Output:
         """Plain rows as ndjson, csv or markdown."""
         if form == "ndjson":
             for row in rows:
-                text = json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False)
+                text = _encoded(dict(zip(names, row, strict=True)), sys.stdout)
                 sys.stdout.write(text + "\n")
         elif form == "csv":
+            # A file keeps every character; a terminal must not be steered by one.
+            shown = printable if sys.stdout.isatty() else str
             writer = csv.writer(sys.stdout, lineterminator="\n")
             writer.writerow(names)
-            writer.writerows([_flat(value) for value in row] for row in rows)
+            writer.writerows([shown(_flat(value)) for value in row] for row in rows)
         else:
             sys.stdout.write("| " + " | ".join(names) + " |\n")
             sys.stdout.write("|" + " --- |" * len(names) + "\n")
             for row in rows:
-                cells = (printable(_flat(value)).replace("|", "\\|") for value in row)
+                cells = (_MARKDOWN.sub(r"\\\1", printable(_flat(value))) for value in row)
                 sys.stdout.write("| " + " | ".join(cells) + " |\n")
 
     def mapping(self, values: Mapping[str, object]) -> None:
-        """Names and values, one a line, aligned."""
+        """Names and values, one a line, aligned; on a terminal long values are wrapped."""
         width = max((len(name) for name in values), default=0)
         for name, value in values.items():
-            self.line(f"{name:<{width}}  {printable(_flat(value))}".rstrip())
+            _write_wrapped(f"{name:<{width}}  {_flat(value)}", sys.stdout, " " * (width + 2))
+        sys.stdout.flush()
 
     def _say(self, level: str, text: str) -> None:
         if self._log_json:
-            text = json.dumps({"level": level, "message": text}, ensure_ascii=False)
-        sys.stderr.write(printable(text) + "\n")
+            record = _encoded({"level": level, "message": text}, sys.stderr)
+            sys.stderr.write(record + "\n")
+        else:
+            _write_wrapped(text, sys.stderr)
         sys.stderr.flush()
 
 
 def printable(text: str) -> str:
-    """`text` without control characters: a track's name must not steer the terminal."""
+    """`text` on one line, with nothing that steers a terminal or turns its writing around.
+
+    Every kind of space becomes a plain one, a control character the replacement character, and
+    invisible format characters go, but for the joiners that words and emoji are made with.
+    """
     if text.isprintable():
         return text
-    return "".join(
-        char if char.isprintable() or char == " " else "\N{REPLACEMENT CHARACTER}" for char in text
-    )
+    return "".join(char if char.isprintable() else _tamed(char) for char in text)
+
+
+def _tamed(char: str) -> str:
+    category = unicodedata.category(char)
+    if category == "Zs" or char in "\t\n\r\u2028\u2029":
+        return " "
+    if category == "Cf":
+        return char if char in _JOINERS else ""
+    # Characters newer than this Python are unassigned to it, and harmless.
+    return char if category in {"Cn", "Co"} else "\N{REPLACEMENT CHARACTER}"
+
+
+def _write_wrapped(text: str, stream: TextIO, indent: str = "") -> None:
+    """A paragraph: one line in a file, lines as wide as the terminal there."""
+    text = printable(text).rstrip()
+    if stream.isatty():
+        width = max(shutil.get_terminal_size().columns, len(indent) + 20)
+        wrapper = textwrap.TextWrapper(
+            width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+        )
+        text = wrapper.fill(text)
+    stream.write(text + "\n")
+
+
+def _encoded(value: object, stream: TextIO) -> str:
+    """`value` as one line of JSON; what the stream or a terminal cannot take is escaped."""
+    is_unicode = (stream.encoding or "").lower().replace("-", "").startswith("utf")
+    text = json.dumps(value, ensure_ascii=not is_unicode, default=str)
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
 
 
 def silence_broken_pipe() -> None:
     """Let Python close stdout quietly after the reader of a pipe has gone."""
     devnull = os.open(os.devnull, os.O_WRONLY)
     os.dup2(devnull, sys.stdout.fileno())
+
+
+def write_any_text() -> None:
+    """Let a name that stdout or stderr has no letters for be written escaped, not be an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _flat(value: object) -> str:
@@ -135,7 +198,7 @@ def _write_json(answer: Answer, stream: TextIO) -> None:
     columns = [{"name": each.name, "type": each.type} for each in answer.columns]
 
     def encoded(value: object) -> str:
-        return json.dumps(value, ensure_ascii=False)
+        return _encoded(value, stream)
 
     stream.write(
         f'{{"query": {encoded(answer.query)}, "params": {encoded(dict(answer.params))}, '

@@ -61,6 +61,8 @@ def query(ctx: click.Context, is_list: bool, form: str) -> None:
     For example: spotify-hist query top-artists --days 90
     """
     if ctx.invoked_subcommand is not None:
+        # 'query --format csv recent' means what 'query recent --format csv' does.
+        ctx.default_map = {ctx.invoked_subcommand: {"form": form}}
         return
     if not is_list:
         raise UnknownQuery("Which question?", hint="List them with 'spotify-hist query --list'.")

@@ -65,5 +65,4 @@ class _Relay(logging.Handler):
 def _relay_logs(out: Output) -> None:
     logger = logging.getLogger("spotify_hist.faces.server")
     logger.handlers[:] = [_Relay(out)]
-    logger.propagate = False
     logger.setLevel(logging.INFO if out.verbose else logging.ERROR)

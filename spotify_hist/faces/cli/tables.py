@@ -1,89 +1,210 @@
-"""Owns how an answer looks on a terminal: tables with bars, and the week as a grid of blocks.
+"""Owns how an answer looks as a table: columns with bars, and the week as a grid of blocks.
 
 Never asks a question and never writes; it gives back text.
+
+A pipe gets every column at its full width. On a terminal no line is longer than the terminal, and
+neither a number nor an instant is ever cut: where room is short, columns that can be missed give
+way in the order of `_SPARE` (a URI first, the bar last), and then names are cut, the longest first,
+with an ellipsis. `Drawing.left_out` tells what gave way.
 """
 
 from __future__ import annotations
 
-import io
+import os
+import shutil
 import sys
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from rich.cells import cell_len, set_cell_size
 
 from spotify_hist.faces.cli.output import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from spotify_hist.analytics.run import Answer, Column
 
-_BAR_WIDTH = 20
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 _SHADES = " ·░▒▓█"
 _ASCII_SHADES = " .:+*#"
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_UNBOUNDED = 10_000
 _LISTENED = {"ms_played", "listened_ms"}
+_GAP = "  "
+_BAR = "bar"
+_BAR_WIDTH, _SHORT_BAR_WIDTH = 20, 10
+# Below this a name says too little: a column that can be missed goes first.
+_NAME_WIDTH = 14
+_SPARE = ("uri", "sources", "album", "last_played_at", "tracks", "ms_played", "listened_ms", _BAR)
+_WEEK_WIDTH = 62  # of the week with two characters an hour
 
 
-def draw(answer: Answer, timezone: str, *, is_terminal: bool) -> str:
-    """The answer as text: coloured and as wide as the terminal there, plain in a pipe."""
+class Drawing(NamedTuple):
+    """An answer as text, and the headings of the columns that found no room."""
+
+    text: str
+    left_out: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Drawn:
+    """A column ready to be laid out; `is_fixed` where a cut cell would say something wrong."""
+
+    name: str
+    heading: str
+    cells: list[str]
+    width: int
+    is_right: bool = False
+    is_fixed: bool = True
+    shares: Sequence[float] = ()  # of a column of bars: their lengths, 0 to 1
+
+
+def draw(
+    answer: Answer,
+    timezone: str,
+    *,
+    is_terminal: bool,
+    width: int | None = None,
+    encoding: str | None = None,
+) -> Drawing:
+    """The answer as text, its instants in `timezone`.
+
+    `width` is that of the terminal, `encoding` that of stdout; both are asked for where not given.
+    What the encoding cannot say becomes a question mark, and bars are drawn with '#'.
+    """
     from spotify_hist.analytics import catalogue
 
-    buffer = io.StringIO()
-    console = Console(
-        file=buffer,
-        force_terminal=is_terminal,
-        width=None if is_terminal else _UNBOUNDED,
-        highlight=False,
-        legacy_windows=False,
-    )
-    blocks = _can_print(_EIGHTHS + _SHADES)
-    chart = catalogue.load(answer.query).chart
     if not answer.rows:
-        console.print("No rows.")
-    elif chart and chart.form == "heatmap":
-        console.print(_week(answer, chart.columns, blocks), soft_wrap=True)
+        return Drawing("No rows.\n")
+    voice = _Voice(encoding or sys.stdout.encoding or "ascii")
+    room = (width or shutil.get_terminal_size().columns) if is_terminal else None
+    chart = catalogue.load(answer.query).chart
+    left_out: list[_Drawn] = []
+    if chart and chart.form == "heatmap":
+        lines = _week(answer, chart.columns, voice, room)
     else:
         bar = chart.columns[1] if chart and chart.form == "bar" and is_terminal else None
-        console.print(_table(answer, bar, ZoneInfo(timezone), blocks))
-    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
+        columns = _columns(answer, bar, ZoneInfo(timezone), voice)
+        if room is not None:
+            left_out = _make_fit(columns, room)
+        lines = _table(columns, voice, is_styled=is_terminal and os.environ.get("TERM") != "dumb")
+    text = "".join(line.rstrip() + "\n" for line in lines)
+    return Drawing(text, tuple(column.heading for column in left_out if column.name != _BAR))
 
 
-def _table(answer: Answer, bar: str | None, zone: ZoneInfo, blocks: bool) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in answer.columns:
-        is_number = column.type in {"integer", "number"}
-        is_name = column.type == "text"
-        table.add_column(
-            _heading(column),
-            justify="right" if is_number else "left",
-            no_wrap=True,
-            overflow="ellipsis",
-            min_width=6 if is_name else None,
-            ratio=None,
+class _Voice:
+    """What the encoding of stdout can say."""
+
+    def __init__(self, encoding: str) -> None:
+        self._encoding = encoding
+        self.has_blocks = self._can_say(_EIGHTHS + _SHADES + "…")
+        self.ellipsis = "…" if self.has_blocks else "~"
+
+    def _can_say(self, text: str) -> bool:
+        try:
+            text.encode(self._encoding)
+        except (UnicodeEncodeError, LookupError):
+            return False
+        return True
+
+    def say(self, text: str) -> str:
+        """`text` on one line, with a question mark for each character that cannot be said."""
+        text = printable(text)
+        if text.isascii() or self._can_say(text):
+            return text
+        return "".join(char if self._can_say(char) else "?" for char in text)
+
+
+def _columns(answer: Answer, bar: str | None, zone: ZoneInfo, voice: _Voice) -> list[_Drawn]:
+    found = []
+    for index, column in enumerate(answer.columns):
+        heading = _heading(column.name)
+        cells = [voice.say(_cell(column, row[index], zone)) for row in answer.rows]
+        found.append(
+            _Drawn(
+                column.name,
+                heading,
+                cells,
+                max(map(_width, chain([heading], cells))),
+                is_right=column.type in {"integer", "number"},
+                is_fixed=column.type not in {"text", "list"} or column.name == "uri",
+            )
         )
         if column.name == bar:
-            table.add_column("", no_wrap=True, style="cyan")
-    names = [column.name for column in answer.columns]
-    most = max((_number(row[names.index(bar)]) for row in answer.rows), default=0) if bar else 0
-    for row in answer.rows:
-        cells: list[Text] = []
-        for column, value in zip(answer.columns, row, strict=True):
-            cells.append(Text(_cell(column, value, zone)))
-            if column.name == bar:
-                cells.append(Text(_bar(_number(value), most, blocks)))
-        table.add_row(*cells)
-    return table
+            values = [_number(row[index]) for row in answer.rows]
+            most = max(values)
+            shares = [value / most if most > 0 else 0.0 for value in values]
+            found.append(_Drawn(_BAR, "", [], _BAR_WIDTH, shares=shares))
+    return found
 
 
-def _heading(column: Column) -> str:
-    name = "listened" if column.name in _LISTENED else column.name.removesuffix("_at")
+def _make_fit(columns: list[_Drawn], room: int) -> list[_Drawn]:
+    """Bring `columns` to at most `room` characters a line; the columns taken out for that."""
+    left_out: list[_Drawn] = []
+
+    def take_out(column: _Drawn) -> None:
+        columns.remove(column)
+        left_out.append(column)
+
+    for name in _SPARE:
+        spared = next((column for column in columns if column.name == name), None)
+        if _least(columns, _NAME_WIDTH) > room and spared is not None:
+            take_out(spared)
+        for bar in columns:
+            if bar.name == _BAR and _least(columns, _NAME_WIDTH) > room:
+                bar.width = _SHORT_BAR_WIDTH
+    while len(columns) > 1 and _least(columns, 2) > room:
+        take_out(columns[-1])
+    names = [column for column in columns if not column.is_fixed]
+    while names and _least(columns, None) > room:
+        max(names, key=lambda column: column.width).width -= 1
+    return left_out
+
+
+def _least(columns: Sequence[_Drawn], name_width: int | None) -> int:
+    """The length of a line whose names are cut to `name_width` where they are longer."""
+    widths = (
+        column.width if column.is_fixed or name_width is None else min(column.width, name_width)
+        for column in columns
+    )
+    return sum(widths) + len(_GAP) * (len(columns) - 1)
+
+
+def _table(columns: Sequence[_Drawn], voice: _Voice, *, is_styled: bool) -> Iterator[str]:
+    """The headings and a line for each row; NO_COLOR leaves only the bold type of the headings."""
+    heading = _GAP.join(_fit(column.heading, column, voice) for column in columns).rstrip()
+    yield f"\x1b[1m{heading}\x1b[0m" if is_styled else heading
+    is_coloured = is_styled and not os.environ.get("NO_COLOR")
+    for column in columns:
+        if column.name == _BAR:
+            bars = (_bar(share, column.width, voice) for share in column.shares)
+            padded = [bar + " " * (column.width - len(bar)) for bar in bars]
+            column.cells = [f"\x1b[36m{bar}\x1b[0m" if is_coloured else bar for bar in padded]
+        else:
+            column.cells = [_fit(cell, column, voice) for cell in column.cells]
+    for cells in zip(*(column.cells for column in columns), strict=True):
+        yield _GAP.join(cells)
+
+
+def _fit(text: str, column: _Drawn, voice: _Voice) -> str:
+    """`text` padded or cut to the width of its column, in cells of the terminal."""
+    width = _width(text)
+    if width > column.width:
+        return set_cell_size(text, column.width - 1) + voice.ellipsis
+    padding = " " * (column.width - width)
+    return padding + text if column.is_right else text + padding
+
+
+def _width(text: str) -> int:
+    """How many cells of a terminal `text` takes: wide characters take two."""
+    return len(text) if text.isascii() else cell_len(text)
+
+
+def _heading(name: str) -> str:
+    name = "listened" if name in _LISTENED else name.removesuffix("_at")
     return name.replace("_", " ")
 
 
@@ -101,7 +222,7 @@ def _cell(column: Column, value: object, zone: ZoneInfo) -> str:
         return f"{value:,.4f}".rstrip("0").rstrip(".")
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
-    return printable(str(value))
+    return str(value)
 
 
 def duration(ms: int) -> str:
@@ -114,17 +235,16 @@ def duration(ms: int) -> str:
     return f"{seconds // 3600:,} h {seconds % 3600 // 60:02} min"
 
 
-def _bar(value: float, most: float, blocks: bool) -> str:
-    if most <= 0 or value <= 0:
+def _bar(share: float, width: int, voice: _Voice) -> str:
+    if share <= 0:
         return ""
-    if not blocks:
-        return "#" * max(1, round(value / most * _BAR_WIDTH))
-    eighths = max(1, round(value / most * _BAR_WIDTH * 8))
-    whole, rest = divmod(eighths, 8)
+    if not voice.has_blocks:
+        return "#" * max(1, round(share * width))
+    whole, rest = divmod(max(1, round(share * width * 8)), 8)
     return "█" * whole + (_EIGHTHS[rest] if rest else "")
 
 
-def _week(answer: Answer, columns: Sequence[str], blocks: bool) -> Text:
+def _week(answer: Answer, columns: Sequence[str], voice: _Voice, room: int | None) -> Iterator[str]:
     """Weekdays down, hours across, shaded from nothing to the busiest hour."""
     names = [column.name for column in answer.columns]
     row_at, column_at, value_at = (names.index(name) for name in columns)
@@ -133,35 +253,26 @@ def _week(answer: Answer, columns: Sequence[str], blocks: bool) -> Text:
         for row in answer.rows
     }
     most = max(values.values())
-    shades = _SHADES if blocks else _ASCII_SHADES
-    lines = ["     " + "".join(f"{hour:<6}" for hour in range(0, 24, 3)).rstrip()]
+    shades = _SHADES if voice.has_blocks else _ASCII_SHADES
+    across = 1 if room is not None and room < _WEEK_WIDTH else 2
+    yield "     " + "".join(f"{hour:<{3 * across}}" for hour in range(0, 24, 3))
     for weekday, name in enumerate(_WEEKDAYS, 1):
-        cells = "".join(_shade(values.get((weekday, hour), 0), most, shades) for hour in range(24))
-        total = sum(values.get((weekday, hour), 0) for hour in range(24))
-        lines.append(f"{name}  {cells}  {total:>7,.0f}")
+        day = [values.get((weekday, hour), 0) for hour in range(24)]
+        cells = "".join(_shade(value, most, shades) * across for value in day)
+        yield f"{name}  {cells}  {sum(day):>7,.0f}"
     unit = columns[2]
     if most:
-        day, hour = max(values, key=lambda key: (values[key], -key[0], -key[1]))
-        lines.append(f"Busiest: {_WEEKDAYS[day - 1]} {hour:02}:00 with {most:,.0f} {unit}")
+        busiest, hour = max(values, key=lambda key: (values[key], -key[0], -key[1]))
+        yield f"Busiest: {_WEEKDAYS[busiest - 1]} {hour:02}:00 with {most:,.0f} {unit}"
     else:
-        lines.append(f"No {unit} in this period.")
-    return Text("\n".join(lines))
+        yield f"No {unit} in this period."
 
 
 def _shade(value: float, most: float, shades: str) -> str:
     if value <= 0:
-        return shades[0] * 2
-    step = 1 + min(int(value / most * (len(shades) - 1)), len(shades) - 2)
-    return shades[step] * 2
+        return shades[0]
+    return shades[1 + min(int(value / most * (len(shades) - 1)), len(shades) - 2)]
 
 
 def _number(value: object) -> float:
     return float(value) if isinstance(value, (int, float)) else 0.0
-
-
-def _can_print(text: str) -> bool:
-    try:
-        text.encode(sys.stdout.encoding or "ascii")
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True

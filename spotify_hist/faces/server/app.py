@@ -134,7 +134,9 @@ class _Pages:
 
     async def _answer(self, name: str, arguments: dict[str, object]) -> Response:
         answer = await self._tools.call(name, arguments)
-        return _json(await anyio.to_thread.run_sync(answer.as_dict))
+        # A million rows take seconds to write: not on the event loop either.
+        body = await anyio.to_thread.run_sync(lambda: as_json(answer.as_dict()))
+        return Response(body, media_type="application/json")
 
 
 class _Refused(HTTPException):

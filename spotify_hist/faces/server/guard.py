@@ -13,14 +13,15 @@ import hmac
 import ipaddress
 import logging
 import math
-import re
 import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import anyio
 
+from spotify_hist.faces.server.headers import host_of, is_same_origin, only
+from spotify_hist.faces.server.rate import Buckets
 from spotify_hist.faces.server.replies import Refusal, internal_error, where
 
 if TYPE_CHECKING:
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
-_HOST = re.compile(r"(?:\[(?P<six>[0-9a-f:.]+)\]|(?P<name>[a-z0-9._-]+))(?::(?P<port>[0-9]{1,5}))?")
-_DEFAULT_PORTS = {"http": 80, "https": 443}
-_MOST_BUCKETS = 4096
 _PATIENCE = 16
 
 SECURITY_HEADERS = {
@@ -71,27 +69,6 @@ _STOPPING = Refusal(
     retryable=True,
     headers={"retry-after": "5"},
 )
-
-
-class Buckets:
-    """A token bucket for each caller: `per_minute` requests at once, refilled over a minute."""
-
-    def __init__(self, per_minute: float, clock: Callable[[], float]) -> None:
-        self._capacity = max(1.0, per_minute)
-        self._per_second = per_minute / 60
-        self._clock = clock
-        self._levels: dict[str, tuple[float, float]] = {}
-
-    def take(self, caller: str) -> float:
-        """0.0 where `caller` may go on, else the seconds until it may."""
-        now = self._clock()
-        level, seen = self._levels.pop(caller, (self._capacity, now))
-        level = min(self._capacity, level + (now - seen) * self._per_second)
-        allowed = level >= 1
-        self._levels[caller] = (level - 1 if allowed else level, now)
-        while len(self._levels) > _MOST_BUCKETS:
-            del self._levels[next(iter(self._levels))]
-        return 0.0 if allowed else (1 - level) / self._per_second
 
 
 class Guard:
@@ -145,7 +122,7 @@ class Guard:
     def _check(self, scope: Scope) -> Refusal | None:
         """Why this request is refused, or None. Nothing of the body has been read yet."""
         headers: list[tuple[bytes, bytes]] = list(scope["headers"])
-        host = _host(_only(headers, b"host"))
+        host = host_of(only(headers, b"host"))
         if host is None or not self._is_ours(host[0]):
             return Refusal(
                 421,
@@ -153,7 +130,7 @@ class Guard:
                 "The Host header does not name this server.",
                 "Use the address that serve-tools printed at start.",
             )
-        if not _is_same_origin(headers, host):
+        if not is_same_origin(headers, host):
             return Refusal(
                 403,
                 "origin",
@@ -190,7 +167,7 @@ class Guard:
         return True
 
     def _is_authorised(self, headers: list[tuple[bytes, bytes]]) -> bool:
-        presented = _only(headers, b"authorization")
+        presented = only(headers, b"authorization")
         if self._token is None or presented is None:
             return False
         scheme, _, value = presented.partition(b" ")
@@ -206,7 +183,7 @@ class Guard:
             "Send less, or raise the setting server.max_body_kb.",
             headers={"connection": "close"},
         )
-        declared = _only(scope["headers"], b"content-length") or b"0"
+        declared = only(scope["headers"], b"content-length") or b"0"
         if not declared.isdigit() or int(declared) > limit:
             return too_large
         body = bytearray()
@@ -306,35 +283,3 @@ def _replay(body: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return replay
-
-
-def _only(headers: list[tuple[bytes, bytes]], name: bytes) -> bytes | None:
-    """The value of a header that is there exactly once."""
-    values = [value for key, value in headers if key == name]
-    return values[0] if len(values) == 1 else None
-
-
-def _host(header: bytes | None) -> tuple[str, int | None] | None:
-    """Name (no brackets, lower case) and port of a Host header; None where it makes no sense."""
-    match = _HOST.fullmatch((header or b"").decode("latin-1").lower())
-    if match is None:
-        return None
-    return match["six"] or match["name"], int(match["port"]) if match["port"] else None
-
-
-def _is_same_origin(headers: list[tuple[bytes, bytes]], host: tuple[str, int | None]) -> bool:
-    """Whether no Origin is sent (no browser), or the very one that the request was sent to."""
-    origins = [value for key, value in headers if key == b"origin"]
-    if not origins:
-        return True
-    if len(origins) > 1:
-        return False
-    try:
-        parts = urlsplit(origins[0].decode("latin-1").lower())
-        port = parts.port
-    except ValueError:
-        return False
-    default = _DEFAULT_PORTS.get(parts.scheme)
-    if default is None or parts.hostname is None or parts.path or parts.query or parts.fragment:
-        return False
-    return (parts.hostname, port or default) == (host[0], host[1] or default)

@@ -87,6 +87,10 @@ async def _call(tools: Tools, params: types.CallToolRequestParams) -> types.Call
         # Not logger.exception: a traceback's text may quote a person's values.
         logger.error("tool %s failed: %s", params.name[:80], where(error))  # noqa: TRY400
         return _failed("Something went wrong inside spotify-hist; see what serve-tools printed.")
+    return await anyio.to_thread.run_sync(_answered, answer)
+
+
+def _answered(answer: Answer) -> types.CallToolResult:
     return types.CallToolResult(
         content=[types.TextContent(text=table(answer))], structured_content=answer.as_dict()
     )

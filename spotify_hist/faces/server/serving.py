@@ -59,8 +59,8 @@ def serve(
     family, address = _resolve(host, port)
     rules = _rules(settings, host, address[0])
     tools = Tools(settings, now=now, user=user)
-    quiet_libraries()
     with _listen(family, address, host) as listener:
+        quiet_libraries()
         shown = f"[{host}]" if ":" in host else host
         url = f"http://{shown}:{listener.getsockname()[1]}"
         config = uvicorn.Config(

@@ -8,6 +8,7 @@ drop table plays;
 drop table record_rows;
 drop table play_records;
 drop table track_links;
+drop table told_names;
 drop table track_artists;
 drop table tracks;
 drop table albums;

@@ -23,8 +23,7 @@ create table users (
 -- grain: one artist (for an episode its show, for a chapter its author)
 create table artists (
     artist_id varchar primary key,
-    name varchar not null,
-    name_key varchar not null
+    name varchar not null
 );
 
 -- grain: one album (for an episode its show, for a chapter its book)
@@ -45,7 +44,6 @@ create table tracks (
     album_id varchar,
     duration_ms bigint,
     isrc varchar,
-    name_key varchar,
     named_rank integer not null,
     named_at timestamptz not null
 );
@@ -56,6 +54,14 @@ create table track_artists (
     position integer not null,
     artist_id varchar not null,
     primary key (track_id, position)
+);
+
+-- grain: one name that some source gave one track or artist id, as names are compared
+create table told_names (
+    entity varchar not null,
+    name_key varchar not null,
+    id varchar not null,
+    primary key (entity, name_key, id)
 );
 
 -- grain: one local id whose Spotify id another source revealed

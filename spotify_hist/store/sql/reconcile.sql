@@ -110,9 +110,10 @@ select
 from chained;
 
 -- step: heads
--- grain: what one source says is one play. Extended rows far from every other source can match
--- nothing and stay out. A whole second is less exact than milliseconds (FACTS 3.7); old account
--- files call an episode a track, newer ones say what it is.
+-- grain: one name of what one source says is one play; the record that speaks for it tells the
+-- instant. Extended rows far from every other source can match nothing and stay out. A whole second
+-- is less exact than milliseconds (FACTS 3.7); old account files call an episode a track, newer ones
+-- say what it is. Every name counts, so that a later export with another one parts nothing.
 create or replace temp table heads as
 with
 
@@ -147,17 +148,25 @@ ranked as (
         ) as rank
     from near
     where source <> 'extended' or $has_unidentified or minute in (select minute from minutes)
+),
+
+named as (
+    select distinct
+        head_id,
+        coalesce(name_key(case kind when 'audiobook_chapter' then album else artist end), '')
+            as artist_key,
+        nullif(name_key(album_artist), '') as album_artist_key,
+        coalesce(name_key(title), '') as title_key
+    from ranked
 )
 
 select
-    head_id, source, played_at, minute, ms_played, nth,
-    case when track_id like 'local:%' then null else track_id end as track_id,
-    coalesce(name_key(case kind when 'audiobook_chapter' then album else artist end), '')
-        as artist_key,
-    coalesce(name_key(album_artist), '') as album_artist_key,
-    coalesce(name_key(title), '') as title_key
+    ranked.head_id, ranked.source, ranked.played_at, ranked.minute, ranked.ms_played, ranked.nth,
+    case when ranked.track_id like 'local:%' then null else ranked.track_id end as track_id,
+    named.artist_key, named.album_artist_key, named.title_key
 from ranked
-where rank = 1;
+inner join named using (head_id)
+where ranked.rank = 1;
 
 -- step: create_joined
 create or replace temp table joined (head_id uuid, into_id uuid);

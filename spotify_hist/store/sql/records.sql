@@ -156,7 +156,8 @@ where import_files.content_file_id = import_files.file_id;
 
 -- step: upsert_tracks
 -- Which source names a track best: api, then extended, then account; then the latest play. A
--- maximum, so that the order of arrival does not matter.
+-- maximum of all that is stored, so that the order of arrival does not matter.
+insert into tracks by name
 with
 
 told as (
@@ -164,56 +165,49 @@ told as (
         track_id,
         max(row(
             case source when 'api' then 3 when 'extended' then 2 else 1 end,
-            played_at, title, artist, album, kind, artist_uri, album_uri
+            played_at,
+            title,
+            coalesce(split_part(artist_uri, ':', 3), 'local:' || sha1(artist)),
+            coalesce(
+                split_part(album_uri, ':', 3),
+                'local:' || sha1(coalesce(artist, '') || '|' || album)
+            ),
+            kind
         )) as best
     from fresh
     where track_id is not null
     group by track_id
-),
-
-named as (
-    select
-        track_id,
-        best[1] as named_rank, best[2] as named_at, best[3] as title, best[4] as artist,
-        best[5] as album, best[6] as kind, best[7] as artist_uri, best[8] as album_uri
-    from told
 )
 
-insert into tracks by name
 select
     track_id,
-    kind,
-    title,
-    coalesce(split_part(artist_uri, ':', 3), 'local:' || sha1(artist)) as artist_id,
-    coalesce(
-        split_part(album_uri, ':', 3), 'local:' || sha1(coalesce(artist, '') || '|' || album)
-    ) as album_id,
-    name_key(artist) || chr(31) || name_key(title) as name_key,
-    named_rank,
-    named_at
-from named
+    best[1] as named_rank, best[2] as named_at, best[3] as title, best[4] as artist_id,
+    best[5] as album_id, best[6] as kind
+from told
 on conflict (track_id) do update set
     kind = excluded.kind,
     title = excluded.title,
     artist_id = excluded.artist_id,
     album_id = excluded.album_id,
-    name_key = excluded.name_key,
     named_rank = excluded.named_rank,
     named_at = excluded.named_at
 where
-    row(excluded.named_rank, excluded.named_at, excluded.title, excluded.artist_id, excluded.album_id)
-    > row(tracks.named_rank, tracks.named_at, tracks.title, tracks.artist_id, tracks.album_id);
+    row(
+        excluded.named_rank, excluded.named_at, excluded.title, excluded.artist_id,
+        excluded.album_id, excluded.kind
+    ) > row(
+        tracks.named_rank, tracks.named_at, tracks.title, tracks.artist_id,
+        tracks.album_id, tracks.kind
+    );
 
 -- step: upsert_artists
 insert into artists by name
 select
     coalesce(split_part(artist_uri, ':', 3), 'local:' || sha1(artist)) as artist_id,
-    max(artist) as name,
-    max(name_key(artist)) as name_key
+    max(artist) as name
 from (select distinct artist, artist_uri from fresh where artist is not null)
 group by 1
-on conflict (artist_id) do update set name = greatest(artists.name, excluded.name),
-    name_key = greatest(artists.name_key, excluded.name_key);
+on conflict (artist_id) do update set name = greatest(artists.name, excluded.name);
 
 -- step: upsert_albums
 insert into albums by name
@@ -226,41 +220,54 @@ from (select distinct album, album_uri, artist from fresh where album is not nul
 group by 1
 on conflict (album_id) do update set name = greatest(albums.name, excluded.name);
 
--- step: link_tracks
--- A local id takes the Spotify id of the same artist and title once any source reveals it.
+-- step: find_names
+-- grain: one name that a fresh record gives one id. Exports name the album's artist (FACTS 5.3).
+create or replace temp table fresh_names as
+with
+
+things as (
+    select distinct track_id, title, artist, album_artist, artist_uri from fresh
+)
+
+select 'track' as entity, name_key(artist) || chr(31) || name_key(title) as name_key, track_id as id
+from things
+where track_id is not null and artist is not null and title is not null
+union
+select 'track', name_key(album_artist) || chr(31) || name_key(title), track_id
+from things
+where track_id is not null and album_artist is not null and title is not null
+union
+select
+    'artist', name_key(artist), coalesce(split_part(artist_uri, ':', 3), 'local:' || sha1(artist))
+from things
+where artist is not null;
+
+-- step: insert_names
+insert into told_names by name
+select * from fresh_names
+on conflict do nothing;
+
+-- step: link
+-- A local id takes the Spotify id of the same artist and title, or of the same artist, once any
+-- source reveals it, and keeps it when that is renamed later.
 insert into track_links by name
 with
 
 touched as (
-    select distinct tracks.name_key
-    from tracks semi join fresh using (track_id)
-    where tracks.name_key is not null
+    select distinct entity, name_key from fresh_names
 )
 
-select 'track' as entity, local.track_id as local_id, min(known.track_id) as spotify_id
+select local.entity, local.id as local_id, min(known.id) as spotify_id
 from touched
-inner join tracks as local on touched.name_key = local.name_key and local.track_id like 'local:%'
-inner join tracks as known
-    on touched.name_key = known.name_key and known.track_id not like 'local:%'
-group by local.track_id
-on conflict (entity, local_id) do update set
-    spotify_id = least(track_links.spotify_id, excluded.spotify_id);
-
--- step: link_artists
-insert into track_links by name
-with
-
-touched as (
-    select distinct name_key(artist) as name_key
-    from (select distinct artist from fresh where artist is not null)
-)
-
-select 'artist' as entity, local.artist_id as local_id, min(known.artist_id) as spotify_id
-from touched
-inner join artists as local on touched.name_key = local.name_key and local.artist_id like 'local:%'
-inner join artists as known
-    on touched.name_key = known.name_key and known.artist_id not like 'local:%'
-group by local.artist_id
+inner join told_names as local
+    on touched.entity = local.entity
+    and touched.name_key = local.name_key
+    and local.id like 'local:%'
+inner join told_names as known
+    on touched.entity = known.entity
+    and touched.name_key = known.name_key
+    and known.id not like 'local:%'
+group by local.entity, local.id
 on conflict (entity, local_id) do update set
     spotify_id = least(track_links.spotify_id, excluded.spotify_id);
 
@@ -312,11 +319,15 @@ create or replace temp table credits (
 
 -- step: upsert_credited
 insert into artists by name
-select artist_id, max(name) as name, max(name_key(name)) as name_key
+select artist_id, max(name) as name
 from credits
 group by artist_id
-on conflict (artist_id) do update set name = greatest(artists.name, excluded.name),
-    name_key = greatest(artists.name_key, excluded.name_key);
+on conflict (artist_id) do update set name = greatest(artists.name, excluded.name);
+
+-- step: find_credited_names
+create or replace temp table fresh_names as
+select distinct 'artist' as entity, name_key(name) as name_key, artist_id as id
+from credits;
 
 -- step: upsert_credits
 insert into track_artists by name
