@@ -5,6 +5,8 @@ Never writes, and opens the database for just this question.
 
 from __future__ import annotations
 
+import threading
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -15,7 +17,7 @@ import duckdb
 
 from spotify_hist.analytics import catalogue, periods
 from spotify_hist.analytics.params import Value, check_arguments
-from spotify_hist.errors import NoHistory, UsageError
+from spotify_hist.errors import NoHistory, Temporary, UsageError
 from spotify_hist.settings import Settings, system_timezone
 from spotify_hist.store import migrate, operations
 
@@ -79,17 +81,19 @@ def answer(
     arguments: Mapping[str, object],
     *,
     now: datetime,
+    timeout_s: float | None = None,
 ) -> Answer:
     """Answer a question of the catalogue for one listener.
 
     `arguments` are by parameter name; unknown ones and bad values raise UsageError. Raises
-    UnknownQuery, NoHistory, DatabaseBusy and the other errors of the store.
+    UnknownQuery, NoHistory, DatabaseBusy and the other errors of the store, and Temporary where
+    the question is not answered within `timeout_s` of the database being open.
     """
     query = catalogue.load(name)
     values = check_arguments(query.params, arguments)
     if "timezone" in values and values["timezone"] is not None:
         periods.zone(str(values["timezone"]))
-    with database.read() as connection:
+    with database.read() as connection, _deadline(connection, timeout_s):
         listener = operations.find_listener(
             connection, _text(values.get("user")), settings.text("default_user")
         )
@@ -122,6 +126,27 @@ def _rows(
             f"The database does not know the time zone '{bound.get('timezone')}'.",
             hint="Use an older name of it, or a city near by.",
         ) from error
+
+
+@contextmanager
+def _deadline(connection: Connection, timeout_s: float | None) -> Iterator[None]:
+    """Interrupt what runs on the connection after `timeout_s` seconds (DESIGN 9.7)."""
+    if timeout_s is None:
+        yield
+        return
+    timer = threading.Timer(timeout_s, connection.interrupt)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except duckdb.InterruptException:
+        raise Temporary(
+            f"The question took longer than {timeout_s:g} s and was given up.",
+            hint="Ask for a shorter period or fewer rows.",
+            code="timeout",
+        ) from None
+    finally:
+        timer.cancel()
 
 
 @cache

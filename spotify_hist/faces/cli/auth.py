@@ -100,7 +100,7 @@ def log_in(
         raise SettingsError(
             "No Spotify app is configured.",
             hint="Create one at https://developer.spotify.com/dashboard with the redirect URI "
-            "http://127.0.0.1 (no port), then set SPOTIFY_HIST_CLIENT_ID or client_id in "
+            "http://127.0.0.1/callback (no port), then set SPOTIFY_HIST_CLIENT_ID or client_id in "
             f"{app.settings.config_file}.",
         )
     accounts_url = app.settings.text("accounts_url") or ""

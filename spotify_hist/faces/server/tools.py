@@ -161,7 +161,14 @@ class Tools:
         with self._count:
             self._running += 1
         try:
-            return run.answer(self._database, self._settings, name, arguments, now=self._now())
+            return run.answer(
+                self._database,
+                self._settings,
+                name,
+                arguments,
+                now=self._now(),
+                timeout_s=self._timeout_s,
+            )
         finally:
             with self._count:
                 self._running -= 1
