@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -68,8 +69,7 @@ def polls(life: Life) -> list[Batch]:
     return [
         [
             StagedRow(0, row, "", record)
-            for page in pages[at : at + 12]
-            for row, record in enumerate(page)
+            for row, record in enumerate(chain.from_iterable(pages[at : at + 12]))
             if isinstance(record, Record)
         ]
         for at in range(0, len(pages), 12)

@@ -17,6 +17,7 @@ from spotify_hist.sandbox import browser
 from spotify_hist.sandbox.exports import write_exports
 from spotify_hist.sandbox.life import Life, live
 from spotify_hist.sandbox.server import Sandbox
+from spotify_hist.store.gate import Gate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -233,6 +234,24 @@ def test_a_held_database_keeps_the_page_in_the_spool(
     assert list((home / "spool").glob("*.json")) == []
     _, recent, _ = ask(capsys, "query", "recent", "--limit", "100")
     assert len(recent["rows"]) > 40
+
+
+def test_an_import_commits_what_waits_in_the_spool_first(
+    logged_in: dict[str, str], life: Life, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Any collecting command takes in what an earlier one could not (DESIGN 2.1)."""
+    home = tmp_path / "home"
+    with Gate(home / "history.duckdb").writing(0, "another command"):
+        code, _, said = ask(capsys, "poll")
+    assert code == 5
+    assert "another command" in said
+    export = write_exports(life, tmp_path / "exports", downloaded_at=NOW, formats=["account"])
+
+    code, receipt, _ = ask(capsys, "import", str(export["account"]))
+
+    assert code == 0
+    assert list((home / "spool").glob("*.json")) == []
+    assert receipt["upgraded"] > 40
 
 
 @pytest.mark.parametrize(

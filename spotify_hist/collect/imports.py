@@ -11,6 +11,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from spotify_hist.collect import staging
+from spotify_hist.collect.poll import drain
+from spotify_hist.collect.spool import Spool
 from spotify_hist.errors import BadInput, SpotifyHistError, Temporary
 from spotify_hist.sources.exports.archive import Caps, Member, inspect
 from spotify_hist.store import operations, records
@@ -73,10 +75,12 @@ def import_paths(
     """Import ZIPs, folders and single files for one listener; the receipt.
 
     Good rows of a partly bad export are imported and the bad ones listed. Raises BadInput where
-    nothing could be read, and the store's errors; then the history is as it was before.
+    nothing could be read, and the store's errors; then the history is as it was before. Pages that
+    wait in the spool are committed first.
     """
     started = clock()
     inputs = _find(settings, paths)
+    drain(Spool(settings.spool), database, clock)
     default = settings.text("default_user")
     user_id = _expected_user_id(database, user, default)
     with staging.workspace(settings.scratch) as space:
