@@ -41,12 +41,13 @@ class Play(NamedTuple):
 
 
 class Statement(NamedTuple):
-    """What one source says is one play, by the record that speaks for it."""
+    """What one source says is one play: the record that speaks for it, and all its names."""
 
     told: tuple[Told, ...]
     face: Record
     nth: int
     tie: str
+    names: frozenset[Names]
 
     @property
     def source(self) -> str:
@@ -64,11 +65,6 @@ class Statement(NamedTuple):
     def identity(self) -> str | None:
         """The Spotify id, None where no source told one."""
         return spotify_id(self.face)
-
-    @property
-    def names(self) -> set[Names]:
-        """All the names its records give what was played."""
-        return {names_of(each.record) for each in self.told}
 
 
 class Names(NamedTuple):
@@ -180,7 +176,8 @@ def _statement(group: list[Told]) -> Statement:
             each.record_id,
         ),
     )
-    return Statement(tuple(group), face.record, face.nth, group[0].head_id)
+    names = frozenset(names_of(each.record) for each in group)
+    return Statement(tuple(group), face.record, face.nth, group[0].head_id, names)
 
 
 def _closest_first(

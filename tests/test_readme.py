@@ -15,7 +15,7 @@ import pytest
 from spotify_hist import settings
 from spotify_hist.analytics import catalogue
 from spotify_hist.errors import ExitCode
-from spotify_hist.faces.cli.main import cli
+from spotify_hist.faces.cli.main import cli, run
 from spotify_hist.sources.spotify.oauth import LoopbackServer
 
 ROOT = Path(__file__).parent.parent
@@ -185,13 +185,17 @@ def test_the_readme_tells_every_exit_code() -> None:
     )
 
 
-def test_the_redirect_uri_to_register_is_the_one_a_login_uses() -> None:
+def test_the_redirect_uri_to_register_is_the_one_a_login_uses(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Spotify compares all of it but the port of a loopback address (FACTS 2.2)."""
     with LoopbackServer() as server:
         registered = re.sub(r":\d+", "", server.redirect_uri)
-    assert re.findall(r"As redirect URI enter `([^`]+)`", README.replace("\n   ", " ")) == [
-        registered
-    ]
+    told = re.findall(r"As redirect URI enter `([^`]+)`", README.replace("\n   ", " "))
+    assert told == [registered]
+    monkeypatch.delenv("SPOTIFY_HIST_CLIENT_ID", raising=False)
+    assert run(["--home", str(tmp_path), "auth", "login"]) == ExitCode.USAGE
+    assert f" {registered} " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
