@@ -340,6 +340,16 @@ def test_the_default_listener_is_meant_where_none_is_named(history: MemoryDataba
     assert named.params["user"] == "me"
 
 
+@pytest.mark.parametrize("name", catalogue.names())
+def test_the_whole_calendar_is_a_period_too(name: str, history: MemoryDatabase) -> None:
+    """The ends of time change nothing, and are told in the answer."""
+    answer = ask(history, name, user="me", since="0001-01-02", until="9999-12-31")
+    assert answer.rows == rows(history, name, user="me")
+    assert answer.params["since"] == "0001-01-02T00:00:00.000Z"
+    assert answer.params["until"] == "9999-12-31T00:00:00.000Z"
+    assert ask(history, name, user="me", days=36_500).rows == answer.rows
+
+
 @pytest.mark.parametrize("name", ["recent", "top-artists", "top-tracks", "coverage"])
 def test_pages_put_together_are_the_whole_list(name: str, history: MemoryDatabase) -> None:
     """`offset` leaves out just the rows before; `truncated` is true until the last page."""

@@ -282,7 +282,7 @@ def test_recent_and_coverage_are_what_listing_in_python_gives(
 SOURCES = ("extended", "account", "api")
 
 
-@few
+@settings(few, max_examples=few.max_examples // 2)
 @given(listening=listenings(), data=st.data())
 def test_answers_do_not_depend_on_the_order_in_which_records_came(
     listening: Listening, data: st.DataObject, memory: MemoryDatabase

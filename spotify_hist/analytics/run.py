@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from spotify_hist.model import Listener
     from spotify_hist.store.database import Connection, Database
 
-_VIEWS = ("v_tracks", "v_plays", "v_week_hours")
+_VIEWS = ("v_tracks", "v_plays", "v_week_hours", "counted_plays")
 _TYPES = {
     "BIGINT": "integer",
     "INTEGER": "integer",

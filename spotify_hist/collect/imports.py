@@ -80,7 +80,8 @@ def import_paths(
     """
     started = clock()
     inputs = _find(settings, paths)
-    drain(Spool(settings.spool), database, clock)
+    for _ in drain(Spool(settings.spool), database, clock):
+        pass
     default = settings.text("default_user")
     user_id = _expected_user_id(database, user, default)
     with staging.workspace(settings.scratch) as space:

@@ -6,7 +6,7 @@ Never calls Spotify while the database is open, and never loses a page it has fe
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -84,20 +84,19 @@ def poll(
     return [replace(each, user=names.get(each.account_id, each.user)) for each in results]
 
 
-def drain(spool: Spool, database: Database, clock: Clock) -> list[UserPoll]:
-    """Commit every waiting page, each in one transaction, and forget it.
+def drain(spool: Spool, database: Database, clock: Clock) -> Iterator[UserPoll]:
+    """Commit every waiting page, each in one transaction, and forget it; the outcome of each.
 
-    Raises DatabaseBusy and its like; then the pages stay in the spool.
+    Raises DatabaseBusy and its like; then the pages that remain stay in the spool.
     """
-    outcomes = []
     for page in spool.pages():
         body = _body(page)
         if body is None:
             spool.set_aside(page.path)
             continue
-        outcomes.append(_commit_page(page, body, database, clock))
+        outcome = _commit_page(page, body, database, clock)
         spool.remove(page)
-    return outcomes
+        yield outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +115,7 @@ def _body(page: SpooledPage) -> _Body | None:
     """
     try:
         body = json.loads(page.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     items = body.get("items") if isinstance(body, dict) else None
     if not isinstance(items, list):
@@ -128,7 +127,8 @@ def _body(page: SpooledPage) -> _Body | None:
 def _try_drain(spool: Spool, database: Database, clock: Clock) -> SpotifyHistError | None:
     """Drain what earlier runs left; a busy database must not keep us from fetching."""
     try:
-        drain(spool, database, clock)
+        for _ in drain(spool, database, clock):
+            pass
     except SpotifyHistError as error:
         return error
     return None

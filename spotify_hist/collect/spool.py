@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from types import NoneType
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -52,7 +53,7 @@ class Spool:
             "fetched_at": fetched_at.isoformat(),
             "body": body.decode("utf-8", "replace"),
         }
-        name = f"{fetched_at:%Y%m%dT%H%M%S%f}-{uuid4().hex}.json"
+        name = f"{fetched_at.astimezone(UTC):%Y%m%dT%H%M%S%f}-{uuid4().hex}.json"
         final = self._directory / name
         partial = self._directory / f".{name}.partial"
         try:
@@ -78,19 +79,13 @@ class Spool:
             return
         for path in sorted(self._directory.glob("[!.]*.json")):
             try:
-                page = json.loads(path.read_text(encoding="utf-8"))
-                spooled = SpooledPage(
-                    path,
-                    Account(page["account_id"], page["spotify_id"], page["display_name"]),
-                    datetime.fromisoformat(page["fetched_at"]),
-                    page["body"],
-                )
+                page = _read(path)
             except FileNotFoundError:  # another process committed it meanwhile
                 continue
-            except (ValueError, KeyError, TypeError):
+            except (OSError, ValueError, LookupError, TypeError, RecursionError):
                 self.set_aside(path)
             else:
-                yield spooled
+                yield page
 
     def remove(self, page: SpooledPage) -> None:
         """Forget a page whose rows are committed."""
@@ -99,8 +94,16 @@ class Spool:
     def set_aside(self, path: Path) -> None:
         """Keep a page that cannot be used in `failed/`, out of the way of the others."""
         failed = self._directory / "failed"
-        failed.mkdir(mode=0o700, exist_ok=True)
-        path.replace(failed / path.name)
+        try:
+            failed.mkdir(mode=0o700, exist_ok=True)
+            path.replace(failed / path.name)
+        except FileNotFoundError:  # another process did so meanwhile
+            return
+        except OSError as error:
+            raise StorageFull(
+                f"{path} cannot be moved to {failed}: {error.strerror}.",
+                hint="Free some space or mend the permissions.",
+            ) from None
 
     def __len__(self) -> int:
         return len(list(self._directory.glob("[!.]*.json"))) if self._directory.is_dir() else 0
@@ -111,3 +114,22 @@ class Spool:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _read(path: Path) -> SpooledPage:
+    """The page in a file; OSError, ValueError and their like where it is none of ours."""
+    page = json.loads(path.read_text(encoding="utf-8"))
+    account_id, spotify_id, display_name, body = (
+        page[key] for key in ("account_id", "spotify_id", "display_name", "body")
+    )
+    fetched_at = datetime.fromisoformat(page["fetched_at"])
+    is_ours = (
+        isinstance(account_id, str)
+        and isinstance(spotify_id, (str, NoneType))
+        and isinstance(display_name, (str, NoneType))
+        and isinstance(body, str)
+        and fetched_at.tzinfo is not None
+    )
+    if not is_ours:
+        raise TypeError("not a page")
+    return SpooledPage(path, Account(account_id, spotify_id, display_name), fetched_at, body)

@@ -6,14 +6,14 @@ Never opens the history itself.
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import os
-import re
 import shutil
 import tempfile
 import zipfile
 import zlib
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,7 +37,7 @@ _BULK_BYTES = 256_000_000  # how much lies unpacked at a time
 _BULK_LEAST_BYTES = 100_000  # below this a file is read row by row just as fast
 # DuckDB and Python do not agree on text that holds NUL.
 _NUL = b"\\u0000"
-_WORKSPACE = re.compile(r"^import-(?P<pid>\d+)-")
+_PREFIX = "import-"
 
 
 @dataclass(slots=True)
@@ -72,13 +72,12 @@ class Workspace:
 def workspace(parent: Path) -> Iterator[Workspace]:
     """A fresh workspace, removed afterwards; those that killed imports left go as well."""
     try:
-        parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _remove_abandoned(parent)
-        with tempfile.TemporaryDirectory(prefix=f"import-{os.getpid()}-", dir=parent) as name:
-            directory = Path(name)
-            with scratch(directory / "scratch.duckdb") as connection:
-                records.create_stage(connection, temporary=False)
-                yield Workspace(directory, connection)
+        with (
+            _directory_of_our_own(parent) as directory,
+            scratch(directory / "scratch.duckdb") as connection,
+        ):
+            records.create_stage(connection, temporary=False)
+            yield Workspace(directory, connection)
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
             raise StorageFull(f"The disk of {parent} is full.") from None
@@ -90,21 +89,30 @@ def workspace(parent: Path) -> Iterator[Workspace]:
         raise
 
 
-def _remove_abandoned(parent: Path) -> None:
-    for path in parent.iterdir():
-        match = _WORKSPACE.match(path.name)
-        if match and not _is_running(int(match["pid"])):
-            shutil.rmtree(path, ignore_errors=True)
+@contextmanager
+def _directory_of_our_own(parent: Path) -> Iterator[Path]:
+    """A directory locked while it is in use. A process id would not tell: in a container each run
+    has the same one."""
+    parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with ExitStack() as in_use:
+        with _locked(parent):
+            for path in parent.glob(_PREFIX + "*"):
+                with suppress(BlockingIOError, FileNotFoundError), _locked(path, fcntl.LOCK_NB):
+                    shutil.rmtree(path, ignore_errors=True)
+            directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+            in_use.enter_context(_locked(directory))
+        in_use.callback(shutil.rmtree, directory, ignore_errors=True)
+        yield directory
 
 
-def _is_running(pid: int) -> bool:
+@contextmanager
+def _locked(directory: Path, how: int = 0) -> Iterator[None]:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+        fcntl.flock(descriptor, fcntl.LOCK_EX | how)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def stage_members(

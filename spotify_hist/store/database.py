@@ -35,6 +35,22 @@ Connection = duckdb.DuckDBPyConnection
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PAUSE_S = 0.05
+# A file of another kind must not make DuckDB fetch a reader for it from the network.
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+}
+_OF_FILES = (
+    duckdb.IOException,
+    duckdb.FatalException,
+    duckdb.InternalException,
+    duckdb.SerializationException,
+    duckdb.TransactionException,
+)
+_DAMAGE = (
+    "not a valid duckdb", "corrupt", "checksum", "serializ", "could not read enough bytes",
+    "is a directory", "sqlite_scanner",
+)  # fmt: skip
 _HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 
 
@@ -110,15 +126,21 @@ class Database:
         while True:
             try:
                 with translated(self.path):
-                    fresh = not self.path.exists()
-                    connection = duckdb.connect(str(self.path), read_only=read_only)
-                    if fresh:
-                        self.path.chmod(0o600)
-                    return connection
+                    if not read_only and not self.path.exists():
+                        self._create()
+                    return duckdb.connect(str(self.path), read_only=read_only, config=_CONFIG)
             except DatabaseBusy:
                 if time.monotonic() >= deadline:
                     raise
                 time.sleep(_PAUSE_S)
+
+    def _create(self) -> None:
+        """Make an empty database, under another name first: a kill leaves no half-made file."""
+        making = self.path.with_name(self.path.name + ".new")
+        making.unlink(missing_ok=True)
+        duckdb.connect(str(making), config=_CONFIG).close()
+        making.chmod(0o600)
+        making.replace(self.path)
 
 
 def integers(
@@ -157,7 +179,10 @@ def translated(path: Path) -> Iterator[None]:
     """Turn DuckDB's file errors into ours, in the person's words."""
     try:
         yield
-    except (duckdb.IOException, duckdb.FatalException, duckdb.InternalException) as error:
+    except duckdb.Error as error:
+        # Damage comes as the bare base class; the other subclasses tell of a statement's data.
+        if not isinstance(error, _OF_FILES) and type(error) is not duckdb.Error:
+            raise
         known = _translate(path, str(error))
         if known is None:
             raise
@@ -183,6 +208,6 @@ def _translate(path: Path, text: str) -> SpotifyHistError | None:
             f"{path} cannot be opened: permission denied.",
             hint="Run as the user who owns that directory.",
         )
-    if any(sign in lower for sign in ("not a valid duckdb", "corrupt", "checksum", "serializ")):
+    if any(sign in lower for sign in _DAMAGE):
         return DamagedDatabase(f"{path} cannot be read as a DuckDB database.")
     return None

@@ -8,6 +8,7 @@ a waiting writer holds the turnstile, so that readers arriving later queue behin
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import random
@@ -15,7 +16,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from spotify_hist.errors import DatabaseBusy, StorageFull
+from spotify_hist.errors import BadInput, DatabaseBusy, StorageFull
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _FIRST_PAUSE_S = 0.002
 _LONGEST_PAUSE_S = 0.05
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Gate:
@@ -42,6 +44,8 @@ class Gate:
             try:
                 self._take(gate, fcntl.LOCK_SH, deadline)
                 fcntl.flock(turnstile, fcntl.LOCK_UN)
+                if os.fstat(gate).st_size:  # signed by a writer that was killed
+                    self._sign(gate, "")
                 yield
             finally:
                 os.close(gate)
@@ -73,7 +77,8 @@ class Gate:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise StorageFull(
+            kind = StorageFull if error.errno in _FULL else BadInput
+            raise kind(
                 f"Cannot create the lock file {path}: {error.strerror}.",
                 hint="Make that directory writable, or set SPOTIFY_HIST_HOME to another one.",
             ) from None
@@ -95,7 +100,10 @@ class Gate:
                 return
 
     def _holder(self) -> str:
-        text = self._gate.read_text(encoding="utf-8").strip()
+        try:
+            text = self._gate.read_text(encoding="utf-8", errors="replace").strip()
+        except OSError:
+            text = ""
         return text or "other spotify-hist processes that are reading it"
 
     @staticmethod

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 ANALYTICS = Path(spotify_hist.__file__).parent / "analytics"
 DAYS = 90
-VIEWS = ("v_tracks", "v_plays")
+VIEWS = ("v_tracks", "v_plays", "counted_plays")
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,11 +22,7 @@ months as (
         count(*) filter (where list_contains(sources, 'account')) as account,
         count(*) filter (where list_contains(sources, 'api')) as api,
         count(distinct (played_at at time zone $timezone)::date) as days
-    from v_plays
-    where
-        user_id = $user_id
-        and (played_at >= $since or $since is null)
-        and (played_at < $until or $until is null)
+    from counted_plays($user_id, $since, $until, 'all', 0)
     group by 1
 ),
 

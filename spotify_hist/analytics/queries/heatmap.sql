@@ -12,13 +12,7 @@ with
 
 counted as (
     select played_at at time zone $timezone as local_at, ms_played
-    from v_plays
-    where
-        user_id = $user_id
-        and (played_at >= $since or $since is null)
-        and (played_at < $until or $until is null)
-        and (kind = $kind or $kind = 'all')
-        and (ms_played >= $min_ms or ms_played is null)
+    from counted_plays($user_id, $since, $until, $kind, $min_ms)
 ),
 
 hours as (

@@ -15,12 +15,6 @@
 -- column sources: Which sources tell of this play.
 -- example: --limit 50
 select played_at, ms_played, kind, track, artist, album, uri, sources
-from v_plays
-where
-    user_id = $user_id
-    and (played_at >= $since or $since is null)
-    and (played_at < $until or $until is null)
-    and (kind = $kind or $kind = 'all')
-    and (ms_played >= $min_ms or ms_played is null)
+from counted_plays($user_id, $since, $until, $kind, $min_ms)
 order by played_at desc, play_id
 limit $limit offset $offset

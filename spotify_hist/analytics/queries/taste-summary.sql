@@ -10,32 +10,11 @@
 -- example: --days 365
 with
 
-spotify_albums as (
-    select artist_id, lower(album) as album_key, min(album_id) as album_id
-    from v_tracks
-    where album_id not like 'local:%'
-    group by 1, 2
-),
-
 counted as (
     select
-        track_id, track, v_plays.artist_id, artist, album, ms_played,
-        played_at at time zone $timezone as local_at,
-        case
-            when v_plays.album_id like 'local:%' and spotify_albums.album_id is not null
-                then spotify_albums.album_id
-            else v_plays.album_id
-        end as album_id
-    from v_plays
-    left join spotify_albums
-        on v_plays.artist_id = spotify_albums.artist_id
-        and lower(v_plays.album) = spotify_albums.album_key
-    where
-        user_id = $user_id
-        and (played_at >= $since or $since is null)
-        and (played_at < $until or $until is null)
-        and (kind = $kind or $kind = 'all')
-        and (ms_played >= $min_ms or ms_played is null)
+        track_id, track, artist_id, artist, album_id, album, ms_played,
+        played_at at time zone $timezone as local_at
+    from counted_plays($user_id, $since, $until, $kind, $min_ms)
 ),
 
 total as (

@@ -16,13 +16,7 @@ with
 
 counted as (
     select track_id, track, artist, album, uri, ms_played, played_at
-    from v_plays
-    where
-        user_id = $user_id
-        and (played_at >= $since or $since is null)
-        and (played_at < $until or $until is null)
-        and (kind = $kind or $kind = 'all')
-        and (ms_played >= $min_ms or ms_played is null)
+    from counted_plays($user_id, $since, $until, $kind, $min_ms)
 ),
 
 tracks as (

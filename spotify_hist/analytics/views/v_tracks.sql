@@ -7,7 +7,7 @@ select
     known.title as track,
     coalesce(artist_link.spotify_id, known.artist_id) as artist_id,
     artists.name as artist,
-    known.album_id,
+    coalesce(album_link.spotify_id, known.album_id) as album_id,
     albums.name as album
 from tracks as told
 left join track_links as track_link
@@ -16,4 +16,6 @@ inner join tracks as known on coalesce(track_link.spotify_id, told.track_id) = k
 left join track_links as artist_link
     on known.artist_id = artist_link.local_id and artist_link.entity = 'artist'
 left join artists on coalesce(artist_link.spotify_id, known.artist_id) = artists.artist_id
-left join albums on known.album_id = albums.album_id
+left join track_links as album_link
+    on known.album_id = album_link.local_id and album_link.entity = 'album'
+left join albums on coalesce(album_link.spotify_id, known.album_id) = albums.album_id

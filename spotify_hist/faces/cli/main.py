@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import sys
 import traceback
+from itertools import pairwise
 from typing import NoReturn
 
 import click
@@ -89,8 +90,8 @@ def main() -> NoReturn:
 
 def run(arguments: list[str]) -> int:
     """Run one command; its exit code. Every error is said in one line with its next step."""
-    out = Output(log_json=_wants_json_logs(arguments))
-    as_json = _wants_json(arguments)
+    out = Output(log_json=_says_json(arguments, "--log-format"))
+    as_json = _says_json(arguments, "--format")
     try:
         result = cli.main(arguments, prog_name="spotify-hist", standalone_mode=False)
     except SpotifyHistError as error:
@@ -119,17 +120,7 @@ def run(arguments: list[str]) -> int:
     return result if isinstance(result, int) else 0
 
 
-def _wants_json(arguments: list[str]) -> bool:
-    pairs = zip(arguments, [*arguments[1:], ""], strict=True)
-    return any(
-        argument == "--format=json" or (argument == "--format" and value == "json")
-        for argument, value in pairs
-    )
-
-
-def _wants_json_logs(arguments: list[str]) -> bool:
-    pairs = zip(arguments, [*arguments[1:], ""], strict=True)
-    return any(
-        argument == "--log-format=json" or (argument == "--log-format" and value == "json")
-        for argument, value in pairs
-    )
+def _says_json(arguments: list[str], option: str) -> bool:
+    """Whether `option` is given as json: errors must be told so even where parsing them fails."""
+    pairs = pairwise([*arguments, ""])
+    return f"{option}=json" in arguments or (option, "json") in pairs

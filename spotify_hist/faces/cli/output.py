@@ -5,7 +5,6 @@ The only module that writes to them; never decides what is said.
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import os
@@ -14,6 +13,7 @@ import shutil
 import sys
 import textwrap
 import unicodedata
+from itertools import chain
 from typing import TYPE_CHECKING, Literal, TextIO
 
 if TYPE_CHECKING:
@@ -101,9 +101,8 @@ class Output:
         elif form == "csv":
             # A file keeps every character; a terminal must not be steered by one.
             shown = printable if sys.stdout.isatty() else str
-            writer = csv.writer(sys.stdout, lineterminator="\n")
-            writer.writerow(names)
-            writer.writerows([shown(_flat(value)) for value in row] for row in rows)
+            for row in chain([names], rows):
+                sys.stdout.write(",".join(_csv_cell(shown(_flat(value))) for value in row) + "\n")
         else:
             sys.stdout.write("| " + " | ".join(names) + " |\n")
             sys.stdout.write("|" + " --- |" * len(names) + "\n")
@@ -190,6 +189,13 @@ def _flat(value: object) -> str:
     if isinstance(value, list):
         return ";".join(map(str, value))
     return str(value)
+
+
+def _csv_cell(text: str) -> str:
+    """RFC 4180; the csv module of Python 3.11 leaves a lone carriage return bare."""
+    if any(char in text for char in ',"\r\n'):
+        return '"' + text.replace('"', '""') + '"'
+    return text
 
 
 def _write_json(answer: Answer, stream: TextIO) -> None:

@@ -220,9 +220,9 @@ def _cell(column: Column, value: object, zone: ZoneInfo) -> str:
         return "+".join(map(str, value))
     if isinstance(value, float):
         return f"{value:,.4f}".rstrip("0").rstrip(".")
-    if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:,}"
-    return str(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def duration(ms: int) -> str:

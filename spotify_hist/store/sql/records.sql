@@ -147,12 +147,15 @@ select
 from fresh;
 
 -- step: insert_rows
--- Files with the bytes of an earlier one share its rows.
+-- Files with the bytes of an earlier one share its rows, but every record keeps one of its own: an
+-- equal account row in a second copy is one more play.
 insert into record_rows
 select keyed.record_id, keyed.file_id, keyed.row_index
 from {keyed} as keyed
 inner join import_files using (file_id)
-where import_files.content_file_id = import_files.file_id;
+where
+    import_files.content_file_id = import_files.file_id
+    or keyed.record_id in (select record_id from fresh);
 
 -- step: upsert_tracks
 -- Which source names a track best: api, then extended, then account; then the latest play. A
@@ -226,7 +229,12 @@ create or replace temp table fresh_names as
 with
 
 things as (
-    select distinct track_id, title, artist, album_artist, artist_uri from fresh
+    select distinct
+        track_id, title, artist, album, album_artist, artist_uri,
+        coalesce(
+            split_part(album_uri, ':', 3), 'local:' || sha1(coalesce(artist, '') || '|' || album)
+        ) as album_id
+    from fresh
 )
 
 select 'track' as entity, name_key(artist) || chr(31) || name_key(title) as name_key, track_id as id
@@ -236,6 +244,14 @@ union
 select 'track', name_key(album_artist) || chr(31) || name_key(title), track_id
 from things
 where track_id is not null and album_artist is not null and title is not null
+union
+select 'album', name_key(artist) || chr(31) || name_key(album), album_id
+from things
+where album is not null and artist is not null
+union
+select 'album', name_key(album_artist) || chr(31) || name_key(album), album_id
+from things
+where album is not null and album_artist is not null
 union
 select
     'artist', name_key(artist), coalesce(split_part(artist_uri, ':', 3), 'local:' || sha1(artist))
@@ -248,7 +264,7 @@ select * from fresh_names
 on conflict do nothing;
 
 -- step: link
--- A local id takes the Spotify id of the same artist and title, or of the same artist, once any
+-- A local id takes the Spotify id of the same artist and title, album or artist, once any
 -- source reveals it, and keeps it when that is renamed later.
 insert into track_links by name
 with
