@@ -1,4 +1,4 @@
-"""How answers look: golden files for each format, terminals of any width, names of any kind.
+"""How answers look: golden files for each format, widths of any size, names of any kind.
 
 `UPDATE_GOLDEN=1 pytest tests/test_output.py -n 0` writes the golden files anew.
 """
@@ -6,189 +6,42 @@
 from __future__ import annotations
 
 import csv
-import fcntl
 import io
 import json
 import os
-import pty
 import re
-import struct
-import subprocess
 import sys
-import termios
 import unicodedata
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from answers import (
+    ANSWERS,
+    COLOUR,
+    RECENT,
+    RECENT_COLUMNS,
+    STYLE,
+    TASTE,
+    TOP,
+    Terminal,
+    answer,
+    recent,
+    written,
+)
 from hypothesis import example, given
 from hypothesis import strategies as st
-from plays import add, extended
 from rich.cells import cell_len
 
-from spotify_hist.analytics.run import Answer, Column
 from spotify_hist.errors import UsageError
 from spotify_hist.faces.cli.output import FORMATS, Format, Output, printable
 from spotify_hist.faces.cli.tables import draw, duration
-from spotify_hist.store.database import Database
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from spotify_hist.analytics.run import Answer
 
 GOLDEN = Path(__file__).parent / "golden"
-STYLE = re.compile("\x1b\\[[0-9;]*m")
-COLOUR = re.compile("\x1b\\[[0-9;]*[34][0-9]m")
-
-RECENT_COLUMNS = {
-    "played_at": "timestamp",
-    "ms_played": "integer",
-    "kind": "text",
-    "track": "text",
-    "artist": "text",
-    "album": "text",
-    "uri": "text",
-    "sources": "list",
-}
-TOP_COLUMNS = {
-    "rank": "integer",
-    "artist": "text",
-    "plays": "integer",
-    "listened_ms": "integer",
-    "tracks": "integer",
-    "last_played_at": "timestamp",
-}
-URI = "spotify:track:4uLU6hMCjMI75M1A2tKUQC"
-
-
-def answer(
-    query: str,
-    columns: dict[str, str],
-    rows: list[tuple[object, ...]],
-    *,
-    truncated: bool = False,
-    notes: tuple[str, ...] = (),
-) -> Answer:
-    """An answer without a history."""
-    described = tuple(Column(name, kind) for name, kind in columns.items())
-    return Answer(query, {"user": "me"}, described, rows, truncated, notes)
-
-
-def recent(*names: tuple[str | None, str | None, str | None]) -> Answer:
-    """`recent` with these tracks, artists and albums."""
-    return answer(
-        "recent",
-        RECENT_COLUMNS,
-        [
-            ("2024-07-01T23:30:00.500Z", 45_000, "track", *name, URI, ["api", "extended"])
-            for name in names
-        ],
-    )
-
-
-TOP = answer(
-    "top-artists",
-    TOP_COLUMNS,
-    [
-        (1, "The Bitter Pilots", 1_234, 90_840_000, 16, "2024-07-01T23:30:00.000Z"),
-        (2, "東京事変", 617, 2_220_000, 28, "2024-06-30T09:05:00.000Z"),
-        (3, "Godspeed You! Black Emperor and Friends", 80, 45_000, 3, "2024-01-01T00:00:00.000Z"),
-        (4, "Zoë Ångström", 1, 0, 1, "2023-12-31T12:00:00.000Z"),
-    ],
-    truncated=True,
-    notes=("At least: plays are missing.",),
-)
-RECENT = answer(
-    "recent",
-    RECENT_COLUMNS,
-    [
-        (
-            "2024-07-01T23:30:00.500Z",
-            None,
-            "track",
-            "Jóga | Live",
-            "Björk",
-            "Homogenic",
-            URI,
-            ["api", "extended"],
-        ),
-        (
-            "2024-07-01T20:00:00.000Z",
-            7_620_000,
-            "episode",
-            "Folge 1: Ein sehr langer Titel",
-            "Ein Podcast",
-            "Ein Podcast",
-            "spotify:episode:1CNQ9jz1LZEzyPjd4aB3sH",
-            ["extended"],
-        ),
-        (
-            "2024-07-01T19:00:00.000Z",
-            185_000,
-            "track",
-            "\x1b[31m***Flawless\x1b[0m",
-            "Who\nElse",
-            None,
-            None,
-            ["account"],
-        ),
-        ("2024-07-01T18:00:00.000Z", 999, "unknown", None, None, None, None, ["extended"]),
-    ],
-)
-TASTE = answer(
-    "taste-summary",
-    {"section": "text", "rank": "integer", "name": "text", "value": "number", "unit": "text"},
-    [
-        ("totals", 1, "plays", 12_345.0, "plays"),
-        ("totals", 2, "listened time", 702.13, "hours"),
-        ("top tracks", 1, "A Song With a Rather Long Name (Remastered) - Artist", 272.0, "plays"),
-        ("concentration", 1, "the ten most played artists", 0.5353, "share"),
-        ("concentration", 2, "times each track came round", 8.0, "plays per track"),
-    ],
-)
-HEATMAP = answer(
-    "heatmap",
-    {"weekday": "integer", "hour": "integer", "plays": "integer", "listened_ms": "integer"},
-    [
-        (day, hour, max(0, 9 * day - abs(hour - 17) * day) * (hour % 2), 0)
-        for day in range(1, 8)
-        for hour in range(24)
-    ],
-)
-ANSWERS = {"recent": RECENT, "top-artists": TOP, "taste-summary": TASTE, "heatmap": HEATMAP}
-
-
-class Terminal(io.StringIO):
-    """A stdout that says it is a terminal."""
-
-    encoding = "utf-8"
-
-    def isatty(self) -> bool:
-        return True
-
-
-class File(io.StringIO):
-    """A stdout that is none."""
-
-    encoding = "utf-8"
-
-
-@contextmanager
-def stdout(stream: io.StringIO) -> Iterator[io.StringIO]:
-    """Collect what is written."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "stdout", stream)
-        patch.setattr(sys, "stderr", File())
-        yield stream
-
-
-def written(given_answer: Answer, form: Format, stream: io.StringIO | None = None) -> str:
-    """An answer as `Output` writes it to a file or to `stream`."""
-    with stdout(stream or File()) as collected:
-        Output(quiet=True).answer(given_answer, form, "Europe/Berlin")
-        return collected.getvalue()
 
 
 def check_golden(name: str, text: str) -> None:
@@ -464,121 +317,6 @@ def test_log_format_json_makes_every_line_of_stderr_an_object(
         "hint": "yes",
         "retryable": False,
     }
-
-
-# From here on with real processes, pipes and terminals.
-
-
-@pytest.fixture(scope="module")
-def known_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A history of 1,200 plays with names in many scripts."""
-    home = tmp_path_factory.mktemp("known")
-    names = ("Zoë", "東京事変", "\x1b[31mred", "plain")
-    add(
-        Database(home / "history.duckdb"),
-        [
-            extended(
-                datetime(2024, 1, 1, tzinfo=UTC) + number * timedelta(hours=5),
-                f"{names[number % 4]} {number}",
-                names[number % 4],
-            )
-            for number in range(1_200)
-        ],
-    )
-    return home
-
-
-def process(home: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[bytes]:
-    """One run of the program."""
-    return subprocess.run(
-        [sys.executable, "-m", "spotify_hist", "--home", str(home), *arguments],
-        env={**os.environ, **variables},
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
-
-
-@pytest.mark.parametrize("form", FORMATS)
-def test_a_name_that_stdout_has_no_letters_for_is_no_error(form: Format, known_home: Path) -> None:
-    """JSON escapes it, the others make it visible; nothing is a traceback."""
-    question = ("query", "top-artists", "--format", form)
-    done = process(known_home, *question, PYTHONIOENCODING="ascii", PYTHONUTF8="0")
-    assert (done.returncode, done.stderr) == (0, b"")
-    assert done.stdout.isascii()
-    assert b"\x1b" not in done.stdout or form == "csv"
-    if form == "json":
-        rows = json.loads(done.stdout)["rows"]
-        assert {row["artist"] for row in rows} == {"Zoë", "東京事変", "\x1b[31mred", "plain"}
-    elif form == "table":
-        assert b"Zo?" in done.stdout
-    elif form != "ndjson":
-        assert rb"Zo\xeb" in done.stdout
-
-
-@pytest.mark.parametrize("form", ["table", "json", "csv"])
-def test_a_reader_who_has_enough_is_no_error(form: str, known_home: Path) -> None:
-    """`| head -1` ends quietly, with success."""
-    arguments = [sys.executable, "-m", "spotify_hist", "--home", str(known_home)]
-    arguments += ["query", "recent", "--limit", "1200", "--format", form]
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
-        assert running.stdout is not None
-        assert running.stderr is not None
-        assert running.stdout.readline()
-        running.stdout.close()
-        told = running.stderr.read()
-        assert (running.wait(60), told) == (0, b"")
-
-
-def on_terminal(home: Path, width: int, *arguments: str, **variables: str) -> str:
-    """What one run of the program writes to a terminal of this width."""
-    master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, width, 0, 0))
-    environment = {**os.environ, "TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8", **variables}
-    for name in ("COLUMNS", "LINES"):
-        environment.pop(name, None)
-    with subprocess.Popen(
-        [sys.executable, "-m", "spotify_hist", "--home", str(home), *arguments],
-        stdin=slave,
-        stdout=slave,
-        stderr=subprocess.STDOUT,
-        env=environment,
-    ) as running:
-        os.close(slave)
-        chunks = []
-        while True:
-            try:
-                chunk = os.read(master, 65_536)
-            except OSError:  # how Linux tells that the other side is closed
-                break
-            if not chunk:
-                break
-            chunks.append(chunk)
-        assert running.wait(60) == 0
-    os.close(master)
-    return b"".join(chunks).decode().replace("\r\n", "\n")
-
-
-@pytest.mark.parametrize("width", [80, 140])
-def test_a_real_terminal_gets_a_table_of_its_width_in_colour(width: int, known_home: Path) -> None:
-    """Its size is asked of it; no line wraps, notes included."""
-    text = on_terminal(known_home, width, "query", "top-artists")
-    assert COLOUR.search(text)
-    lines = STYLE.sub("", text).splitlines()
-    assert max(map(cell_len, lines)) <= width
-    assert lines[0].startswith("rank  artist")
-    assert "\x1b[31m" not in text
-    assert any("█" in line and "東京事変" in line for line in lines)
-
-
-def test_a_real_terminal_without_colour_gets_none(known_home: Path) -> None:
-    """NO_COLOR; and the list of questions is wrapped beside its names."""
-    text = on_terminal(known_home, 80, "query", "top-artists", NO_COLOR="1")
-    assert not COLOUR.search(text)
-    listed = on_terminal(known_home, 60, "query", "--list").splitlines()
-    assert max(map(len, listed)) <= 60
-    assert listed[0].startswith("coverage  ")
-    assert listed[1].startswith(" " * 15)
 
 
 def test_values_of_any_type_are_said_in_every_format() -> None:

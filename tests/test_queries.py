@@ -1,77 +1,23 @@
-"""Each question of the catalogue on small hand-made histories: what is given, what is expected."""
+"""Each question of the catalogue on a small history: what is given, what is expected."""
 
 from __future__ import annotations
 
-import csv
 from typing import TYPE_CHECKING
 
 import pytest
-from plays import (
-    NOW,
-    MemoryDatabase,
-    account,
-    add,
-    add_gap,
-    api,
-    ask,
-    cells,
-    extended,
-    rows,
-    unnamed,
-)
+from known_history import ALPHA, BETA, BOB, CHAPTER, EPISODE, GAMMA, two_listeners
+from plays import MemoryDatabase, account, add, add_gap, api, ask, cells, extended, rows
 
-from spotify_hist import settings as settings_module
-from spotify_hist.analytics import catalogue, run
 from spotify_hist.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
-
-ALPHA, BETA, GAMMA = "spotify:track:alpha", "spotify:track:beta", "spotify:track:gamma"
-EPISODE, CHAPTER = "spotify:episode:pod1", "spotify:episode:chap1"
-BOB = "spotify:artist:bob"
-ALL: dict[str, object] = {"kind": "all", "min_ms": 0, "limit": 1000, "offset": 0}
-
-# All kinds and sources; on 31 March 2024 Berlin's clocks went from 2:00 to 3:00 (01:00 UTC).
-MINE = [
-    extended("2024-03-31T00:59:00", "Alpha", "Ann", 200_000, album="One", uri=ALPHA),
-    extended("2024-03-31T01:01:00", "Alpha", "Ann", 100_000, album="One", uri=ALPHA),
-    extended("2024-03-31T12:00:00", "Beta", "Ann", 29_999, album="One", uri=BETA),
-    account("2024-04-01T10:00", "Alpha", "Ann", 60_000),
-    api("2024-04-02T10:00:00.500", "Gamma", "Bob", uri=GAMMA, album="Two", artist_uri=BOB),
-    extended("2024-04-02T12:00:00", "Gamma", "Bob", 30_000, album="Two", uri=GAMMA),
-    extended(
-        "2024-04-03T06:00", "Ep 1", "Pod", 1_800_000, album="Pod", uri=EPISODE, kind="episode"
-    ),
-    extended(
-        "2024-04-03T07:00",
-        "Chapter 1",
-        "Writer",
-        600_000,
-        album="Book",
-        uri=CHAPTER,
-        kind="audiobook_chapter",
-    ),
-    unnamed("2024-04-03T08:00", 45_000),
-    account("2024-04-04T08:00", "Delta", "Dee", 45_000),
-    account("2024-04-04T09:00", "Delta", "Cy", 45_000),
-    extended("2024-04-05T09:00:00", "Alpha", "Ann", 200_000, album="One", uri=ALPHA),
-    api("2024-04-05T09:00:00.700", "Alpha", "Ann", uri=ALPHA, album="One"),
-    extended("2024-12-31T23:30:00", "Beta", "Ann", 50_000, album="One", uri=BETA),
-]
-THEIRS = [
-    extended(f"2024-05-01T{hour:02}:00", "Alpha", "Ann", 240_000, album="One", uri=ALPHA)
-    for hour in range(24)
-]
 
 
 @pytest.fixture(scope="module")
 def history() -> Iterator[MemoryDatabase]:
     """Two listeners; `me` has played everything of `MINE`."""
-    database = MemoryDatabase()
-    add(database, MINE)
-    add(database, THEIRS, "other")
+    database = two_listeners()
     yield database
     database.connection.close()
 
@@ -316,119 +262,3 @@ def test_coverage_shows_a_gap_in_the_month_it_begins_even_without_a_play(
             ("2024-01", 0, 1),
             ("2024-02", 1, 1),
         ]
-
-
-def test_another_listener_s_plays_never_show(history: MemoryDatabase) -> None:
-    """Each listener's answers are as if they were alone; without a name the question is refused."""
-    for name in ("top-artists", "top-tracks", "heatmap", "coverage"):
-        answer = ask(history, name, user="other")
-        assert answer.params["user"] == "other"
-        assert sum(plays for (plays,) in cells(answer, "plays") if isinstance(plays, int)) == 24
-    recent = ask(history, "recent", user="other", limit=100)
-    assert cells(recent, "artist", "sources") == [("Ann", ["extended"])] * 24
-    with pytest.raises(UsageError, match="me, other") as caught:
-        ask(history, "recent")
-    assert "--user" in caught.value.hint
-
-
-def test_the_default_listener_is_meant_where_none_is_named(history: MemoryDatabase) -> None:
-    """DESIGN 1: --user, else default_user, else the only listener."""
-    settings = settings_module.load("/nowhere", {"SPOTIFY_HIST_DEFAULT_USER": "other"})
-    answer = run.answer(history, settings, "recent", {}, now=NOW)
-    assert answer.params["user"] == "other"
-    named = run.answer(history, settings, "recent", {"user": "me"}, now=NOW)
-    assert named.params["user"] == "me"
-
-
-@pytest.mark.parametrize("name", catalogue.names())
-def test_the_whole_calendar_is_a_period_too(name: str, history: MemoryDatabase) -> None:
-    """The ends of time change nothing, and are told in the answer."""
-    answer = ask(history, name, user="me", since="0001-01-02", until="9999-12-31")
-    assert answer.rows == rows(history, name, user="me")
-    assert answer.params["since"] == "0001-01-02T00:00:00.000Z"
-    assert answer.params["until"] == "9999-12-31T00:00:00.000Z"
-    assert ask(history, name, user="me", days=36_500).rows == answer.rows
-
-
-@pytest.mark.parametrize("name", ["recent", "top-artists", "top-tracks", "coverage"])
-def test_pages_put_together_are_the_whole_list(name: str, history: MemoryDatabase) -> None:
-    """`offset` leaves out just the rows before; `truncated` is true until the last page."""
-    whole = rows(history, name, user="me")
-    paged: list[tuple[object, ...]] = []
-    for offset in range(0, len(whole), 2):
-        answer = ask(history, name, user="me", limit=2, offset=offset)
-        paged += answer.rows
-        assert answer.truncated == (offset + 2 < len(whole))
-    assert paged == whole
-    assert not ask(history, name, user="me", limit=len(whole)).truncated
-    assert ask(history, name, user="me", limit=len(whole) - 1).truncated
-    beyond = ask(history, name, user="me", offset=len(whole))
-    assert (beyond.rows, beyond.truncated) == ([], False)
-
-
-@pytest.mark.parametrize("name", catalogue.names())
-def test_the_answer_keeps_the_order_of_the_question_s_own_sql(
-    name: str, history: MemoryDatabase, tmp_path: Path
-) -> None:
-    """Turning instants into text around the SQL moves no row."""
-    query = catalogue.load(name)
-    answer = ask(
-        history,
-        name,
-        user="me",
-        **{
-            each: value
-            for each, value in ALL.items()
-            if each in {param.name for param in query.params}
-        },
-    )
-    values = {"since": None, "until": None, "timezone": "UTC", "user_id": 1} | ALL
-    bound = {each: values[each] for each in run.sql_parameters(query)}
-    path = tmp_path / "raw.csv"
-    history.connection.execute(f"copy (\n{query.sql}\n) to '{path}' (header)", bound)
-    plain = [column.name for column in answer.columns if column.type not in {"timestamp", "list"}]
-    with path.open(newline="", encoding="utf-8") as file:
-        raw = [tuple(row[name] for name in plain) for row in csv.DictReader(file)]
-    assert raw == [
-        tuple("" if cell is None else str(cell) for cell in row) for row in cells(answer, *plain)
-    ]
-    assert len(raw) > 2
-
-
-def test_at_least_is_said_only_where_an_open_gap_lies_in_the_period(empty: MemoryDatabase) -> None:
-    """The note names the first gap and how many more there are; a period beside them has none."""
-    with empty.emptied_afterwards():
-        add(empty, [extended("2024-06-15T10:00")])
-        add_gap(empty, "2024-02-01T10:00", "2024-02-03T10:00")
-        add_gap(empty, "2024-05-01T10:00", "2024-05-03T10:00")
-        add_gap(empty, "2024-07-01T10:00", "2024-07-03T10:00", is_open=False)
-
-        def note(**period: object) -> str:
-            return " ".join(ask(empty, "top-artists", **period).notes)
-
-        assert note().startswith(
-            "At least: plays are missing between 2024-02-01T10:00:00.000Z and "
-            "2024-02-03T10:00:00.000Z, and in 1 more stretch"
-        )
-        assert "more stretch" not in note(since="2024-03")
-        assert note(since="2024-02-02", until="2024-02-03").startswith("At least")
-        assert note(since="2024-06") == ""
-        assert note(until="2024-02-01T10:00Z") == ""
-        assert note(since="2024-02-03T10:00Z", until="2024-05") == ""
-
-
-def test_plays_of_unknown_length_are_noted_where_listened_time_is_shown(
-    history: MemoryDatabase, empty: MemoryDatabase
-) -> None:
-    """Only polls leave it out, so that a question of episodes alone needs no such note."""
-    note = ask(history, "top-artists", user="me").notes
-    assert len(note) == 1
-    assert note[0].startswith("1 play has no listened time")
-    assert ask(history, "top-artists", user="me", year=2023).notes == ()
-    assert ask(history, "top-artists", user="me", kind="episode").notes == ()
-    assert ask(history, "coverage", user="me").notes == ()
-    assert ask(history, "top-artists", user="other").notes == ()
-    with empty.emptied_afterwards():
-        days = (f"2024-01-0{day}T10:00" for day in (1, 2))
-        add(empty, [api(day, "Alpha", "Ann", uri=ALPHA) for day in days])
-        assert ask(empty, "heatmap").notes[0].startswith("2 plays have no listened time")

@@ -37,6 +37,7 @@ _BULK_BYTES = 256_000_000  # how much lies unpacked at a time
 _BULK_LEAST_BYTES = 100_000  # below this a file is read row by row just as fast
 # DuckDB and Python do not agree on text that holds NUL.
 _NUL = b"\\u0000"
+_TAIL = 64
 _PREFIX = "import-"
 
 
@@ -206,11 +207,12 @@ def _unpack(member: Member, path: Path) -> tuple[str, bool]:
                 while chunk := stream.read(_CHUNK):
                     digest.update(chunk)
                     is_plain = is_plain and _NUL not in tail + chunk
-                    tail = chunk[-len(_NUL) :]
+                    tail = (tail + chunk)[-_TAIL:]
                     target.write(chunk)
         except (zipfile.BadZipFile, zlib.error, EOFError):
             is_plain = False
-    return digest.hexdigest(), is_plain
+    # DuckDB takes a list that breaks off between two rows for a whole one.
+    return digest.hexdigest(), is_plain and tail.rstrip().endswith(b"]")
 
 
 def _stage_rows(space: Workspace, member: Member, file: StagedFile, *, keep_private: bool) -> None:

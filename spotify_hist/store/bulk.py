@@ -39,7 +39,7 @@ def stage_files(connection: Connection, files: Sequence[BulkFile]) -> dict[int, 
     step = sql.load("bulk")
     try:
         connection.execute(step["read"], {"paths": [str(file.path) for file in files]})
-    except duckdb.Error:
+    except (duckdb.Error, UnicodeDecodeError):  # DuckDB quotes broken UTF-8 as it is
         # One damaged file spoils the common read: each on its own then.
         if len(files) == 1:
             return {}

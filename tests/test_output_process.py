@@ -1,0 +1,137 @@
+"""How answers look in real pipes and on real terminals."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from answers import COLOUR, STYLE
+from plays import add, extended
+from rich.cells import cell_len
+
+from spotify_hist.faces.cli.output import FORMATS, Format
+from spotify_hist.store.database import Database
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def known_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A history of 1,200 plays with names in many scripts."""
+    home = tmp_path_factory.mktemp("known")
+    names = ("Zoë", "東京事変", "\x1b[31mred", "plain")
+    add(
+        Database(home / "history.duckdb"),
+        [
+            extended(
+                datetime(2024, 1, 1, tzinfo=UTC) + number * timedelta(hours=5),
+                f"{names[number % 4]} {number}",
+                names[number % 4],
+            )
+            for number in range(1_200)
+        ],
+    )
+    return home
+
+
+def process(home: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[bytes]:
+    """One run of the program."""
+    return subprocess.run(
+        [sys.executable, "-m", "spotify_hist", "--home", str(home), *arguments],
+        env={**os.environ, **variables},
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_name_that_stdout_has_no_letters_for_is_no_error(form: Format, known_home: Path) -> None:
+    """JSON escapes it, the others make it visible; nothing is a traceback."""
+    question = ("query", "top-artists", "--format", form)
+    done = process(known_home, *question, PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.isascii()
+    assert b"\x1b" not in done.stdout or form == "csv"
+    if form == "json":
+        rows = json.loads(done.stdout)["rows"]
+        assert {row["artist"] for row in rows} == {"Zoë", "東京事変", "\x1b[31mred", "plain"}
+    elif form == "table":
+        assert b"Zo?" in done.stdout
+    elif form != "ndjson":
+        assert rb"Zo\xeb" in done.stdout
+
+
+@pytest.mark.parametrize("form", ["table", "json", "csv"])
+def test_a_reader_who_has_enough_is_no_error(form: str, known_home: Path) -> None:
+    """`| head -1` ends quietly, with success."""
+    arguments = [sys.executable, "-m", "spotify_hist", "--home", str(known_home)]
+    arguments += ["query", "recent", "--limit", "1200", "--format", form]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        assert running.stdout.readline()
+        running.stdout.close()
+        told = running.stderr.read()
+        assert (running.wait(60), told) == (0, b"")
+
+
+def on_terminal(home: Path, width: int, *arguments: str, **variables: str) -> str:
+    """What one run of the program writes to a terminal of this width."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, width, 0, 0))
+    environment = {**os.environ, "TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8", **variables}
+    for name in ("COLUMNS", "LINES"):
+        environment.pop(name, None)
+    with subprocess.Popen(
+        [sys.executable, "-m", "spotify_hist", "--home", str(home), *arguments],
+        stdin=slave,
+        stdout=slave,
+        stderr=subprocess.STDOUT,
+        env=environment,
+    ) as running:
+        os.close(slave)
+        chunks = []
+        while True:
+            try:
+                chunk = os.read(master, 65_536)
+            except OSError:  # how Linux tells that the other side is closed
+                break
+            if not chunk:
+                break
+            chunks.append(chunk)
+        assert running.wait(60) == 0
+    os.close(master)
+    return b"".join(chunks).decode().replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_a_real_terminal_gets_a_table_of_its_width_in_colour(width: int, known_home: Path) -> None:
+    """Its size is asked of it; no line wraps, notes included."""
+    text = on_terminal(known_home, width, "query", "top-artists")
+    assert COLOUR.search(text)
+    lines = STYLE.sub("", text).splitlines()
+    assert max(map(cell_len, lines)) <= width
+    assert lines[0].startswith("rank  artist")
+    assert "\x1b[31m" not in text
+    assert any("█" in line and "東京事変" in line for line in lines)
+
+
+def test_a_real_terminal_without_colour_gets_none(known_home: Path) -> None:
+    """NO_COLOR; and the list of questions is wrapped beside its names."""
+    text = on_terminal(known_home, 80, "query", "top-artists", NO_COLOR="1")
+    assert not COLOUR.search(text)
+    listed = on_terminal(known_home, 60, "query", "--list").splitlines()
+    assert max(map(len, listed)) <= 60
+    assert listed[0].startswith("coverage  ")
+    assert listed[1].startswith(" " * 15)
