@@ -35,8 +35,9 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from spotify_hist.errors import UsageError
-from spotify_hist.faces.cli.output import FORMATS, Format, Output, printable
+from spotify_hist.faces.cli.output import FORMATS, Format, Output
 from spotify_hist.faces.cli.tables import draw, duration
+from spotify_hist.faces.cli.text import printable
 
 if TYPE_CHECKING:
     from spotify_hist.analytics.run import Answer

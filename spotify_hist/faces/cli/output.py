@@ -12,9 +12,10 @@ import re
 import shutil
 import sys
 import textwrap
-import unicodedata
 from itertools import chain
 from typing import TYPE_CHECKING, Literal, TextIO
+
+from spotify_hist.faces.cli.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 Format = Literal["table", "json", "ndjson", "csv", "markdown"]
 FORMATS: tuple[Format, ...] = ("table", "json", "ndjson", "csv", "markdown")
 _MARKDOWN = re.compile(r"([\\`*_|<\[])")
-_JOINERS = {"\N{ZERO WIDTH JOINER}", "\N{ZERO WIDTH NON-JOINER}"}
 
 
 class Output:
@@ -124,27 +124,6 @@ class Output:
         else:
             _write_wrapped(text, sys.stderr)
         sys.stderr.flush()
-
-
-def printable(text: str) -> str:
-    """`text` on one line, with nothing that steers a terminal or turns its writing around.
-
-    Every kind of space becomes a plain one, a control character the replacement character, and
-    invisible format characters go, but for the joiners that words and emoji are made with.
-    """
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else _tamed(char) for char in text)
-
-
-def _tamed(char: str) -> str:
-    category = unicodedata.category(char)
-    if category == "Zs" or char in "\t\n\r\u2028\u2029":
-        return " "
-    if category == "Cf":
-        return char if char in _JOINERS else ""
-    # Characters newer than this Python are unassigned to it, and harmless.
-    return char if category in {"Cn", "Co"} else "\N{REPLACEMENT CHARACTER}"
 
 
 def _write_wrapped(text: str, stream: TextIO, indent: str = "") -> None:

@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 
 from rich.cells import cell_len, set_cell_size
 
-from spotify_hist.faces.cli.output import printable
+from spotify_hist.faces.cli.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
