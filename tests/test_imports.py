@@ -439,6 +439,18 @@ def test_private_values_are_kept_where_the_person_asks(
     assert kept == set(SECRETS[:6])
 
 
+def test_private_values_can_be_added_later(
+    settings: Settings, database: Database, exports: dict[str, Path]
+) -> None:
+    """The same export once more, now with them: no play changes."""
+    bring(settings, database, exports["extended"])
+    plays = derived(database)["v_plays"]
+    again = bring(settings, database, exports["extended"], keep_private=True)
+    assert (again.new, again.upgraded) == (0, 0)
+    assert derived(database)["v_plays"] == plays
+    assert rows_of(database, "select count(*) from play_records where private is null") == [(0,)]
+
+
 # -- kills
 
 

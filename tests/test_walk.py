@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+import httpx
 import pytest
 
 from spotify_hist.faces.cli.main import run
@@ -234,6 +235,42 @@ def test_a_held_database_keeps_the_page_in_the_spool(
     assert list((home / "spool").glob("*.json")) == []
     _, recent, _ = ask(capsys, "query", "recent", "--limit", "100")
     assert len(recent["rows"]) > 40
+
+
+def test_polls_go_on_while_the_server_answers(
+    logged_in: dict[str, str], sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Cron's poll and an assistant's question share one file, in processes of their own."""
+    patient = {**logged_in, "SPOTIFY_HIST_DATABASE_WAIT_S": "30"}
+    server = subprocess.Popen(
+        [sys.executable, "-m", "spotify_hist", "serve-tools", "--port", "0"],
+        env=patient,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert server.stderr is not None
+        address = next(word for word in server.stderr.readline().split() if "http://" in word)
+        fetched = 0
+        for hours in (1, 2, 3):
+            sandbox.advance(NOW + timedelta(hours=hours))
+            polls = subprocess.Popen(
+                [sys.executable, "-m", "spotify_hist", "poll", "--format", "json"],
+                env=patient,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            while polls.poll() is None:
+                answer = httpx.post(f"{address}/tools/recent", json={"limit": 1000})
+                assert answer.status_code == 200, answer.text
+            assert polls.returncode == 0
+            fetched += json.loads(polls.communicate()[0])["users"][0]["new"]
+        rows = httpx.post(f"{address}/tools/recent", json={"limit": 1000}).json()["rows"]
+        assert len(rows) == fetched > 40
+    finally:
+        server.terminate()
+        server.communicate(timeout=20)
+    assert server.returncode == 0
 
 
 def test_an_import_commits_what_waits_in_the_spool_first(

@@ -124,7 +124,8 @@ def _telling(draw: st.DrawFn, form: str, thing: Thing, at: int, ms: int) -> Unit
         return Unit("", (api(thing, moment, context=context),))
     if form in {"extended", "2020"}:
         reason = draw(st.sampled_from(["trackdone", "trackdone", "fwdbtn", None]))
-        row = extended(thing, at, ms, uri=form == "extended", reason_end=reason)
+        private = draw(st.sampled_from([None, None, '{"city":"A"}', '{"city":"B"}']))
+        row = extended(thing, at, ms, uri=form == "extended", reason_end=reason, private=private)
         return Unit("", (row,) * draw(st.sampled_from([1, 1, 1, 2])))
     package = draw(st.sampled_from(["mine", "mine", "mine again"]))
     told_ms = draw(st.sampled_from([ms, ms, ms, 1_000]))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import NoneType
@@ -66,7 +67,8 @@ class Spool:
             partial.replace(final)
             self._sync_directory()
         except OSError as error:
-            partial.unlink(missing_ok=True)
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
             raise StorageFull(
                 f"The page from Spotify cannot be written to {self._directory}: {error.strerror}.",
                 hint="Free some space or mend the permissions, then poll again soon.",

@@ -101,18 +101,26 @@ def _placed(step: str, temporary: bool) -> str:
 def commit(connection: Connection, user_id: int, keyed: str = "keyed") -> Committed:
     """Insert the records of table `keyed` that are not known yet and rebuild their plays.
 
-    Runs inside the caller's transaction. Rows of known records change nothing.
+    Runs inside the caller's transaction. Rows of known records change nothing but private fields
+    that were not kept before.
     """
     step = sql.load("records")
     reconcile.prepare(connection)
-    (records,) = integers(connection, f"select count(*) from {keyed}")  # noqa: S608
+    records, private = integers(
+        connection,
+        f"select count(*), count(private) from {keyed}",  # noqa: S608 - our own table
+    )
     find = step["find_fresh"].replace("{keyed}", keyed)
     connection.execute(find, {"user_id": user_id})
     (fresh,) = integers(connection, "select count(*) from fresh")
     connection.execute(step["insert_rows"].replace("{keyed}", keyed))
+    if fresh:
+        connection.execute(step["insert_fresh"], {"user_id": user_id})
+    if private:
+        keep = step["keep_private"].replace("{keyed}", keyed)
+        connection.execute(keep, {"user_id": user_id})
     if not fresh:
         return Committed(records, 0, 0, 0, 0)
-    connection.execute(step["insert_fresh"], {"user_id": user_id})
     for name in ("upsert_tracks", "upsert_artists", "upsert_albums", "find_names", *_LINK):
         connection.execute(step[name])
     connection.execute(step["touch_fresh"])

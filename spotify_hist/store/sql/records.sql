@@ -146,6 +146,21 @@ select
     nth, private
 from fresh;
 
+-- step: keep_private
+-- Rows that agree in all kept fields may differ in their private ones: the greatest is kept.
+update play_records
+set private = told.private
+from (
+    select record_id, max(private) as private
+    from {keyed}
+    where private is not null
+    group by record_id
+) as told
+where
+    play_records.user_id = $user_id
+    and play_records.record_id = told.record_id
+    and (play_records.private is null or play_records.private < told.private);
+
 -- step: insert_rows
 -- Files with the bytes of an earlier one share its rows, but every record keeps one of its own: an
 -- equal account row in a second copy is one more play.
