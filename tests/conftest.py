@@ -26,7 +26,7 @@ hypothesis.settings.register_profile("default", deadline=None, max_examples=50)
 hypothesis.settings.register_profile(
     "ci", deadline=None, max_examples=50, derandomize=True, print_blob=True
 )
-hypothesis.settings.register_profile("thorough", deadline=None, max_examples=1_000)
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=500)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 

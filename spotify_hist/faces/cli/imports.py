@@ -127,11 +127,18 @@ def _progress(*, is_shown: bool) -> Iterator[Callable[[int, int], None]]:
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
-        TextColumn("Reading"),
+        TextColumn("{task.description}"),
         BarColumn(),
         DownloadColumn(),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("Reading", total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+        def show(done: int, total: int) -> None:
+            if done < total:
+                progress.update(task, completed=done, total=total)
+            else:  # what is left, the merge, has no measure
+                progress.update(task, description="Merging", completed=done, total=None)
+
+        yield show
