@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Literal, NamedTuple
 
 Source = Literal["api", "extended", "account"]
@@ -110,3 +111,8 @@ def local_id(*parts: str | None) -> str:
     """`local:<sha1(a|b|c)>`: the id of something whose Spotify URI is unknown (DESIGN 1)."""
     text = "|".join(part or "" for part in parts)
     return "local:" + hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def iso(moment: datetime) -> str:
+    """An instant as every JSON answer shows it: ISO 8601, UTC, milliseconds, `Z` (DESIGN 7)."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -96,7 +96,7 @@ def test_rebuilding_only_what_changed_gives_what_rebuilding_everything_gives(
     """The islands around new records hold everything their matches depend on."""
     with shared.empty() as history:
         history.add(rows_of(units))
-        for batch in data.draw(st.lists(universes(plays=2, stretches=30), max_size=3)):
+        for batch in data.draw(st.lists(universes(plays=2, stretches=30), max_size=2)):
             history.add(rows_of(batch))
         piecewise = history.derived()
         history.rebuild_everything()

@@ -17,7 +17,6 @@ from spotify_hist.errors import DatabaseBusy, ExitCode, StorageFull
 from spotify_hist.model import Account
 
 if TYPE_CHECKING:
-
     from spotify_hist.settings import Settings
     from spotify_hist.store.database import Database
 
@@ -218,7 +217,8 @@ def test_items_that_are_no_plays_are_counted_and_cost_nobody(
     spool: Spool, database: Database
 ) -> None:
     """Odd items beside good ones, and keys that nobody knows yet."""
-    odd: list[object] = [None, 7, [], {}, {"track": None}, item(1, played_at="soon"), item(2, track={})]
+    broken = [item(1, played_at="soon"), item(2, track={})]
+    odd: list[object] = [None, 7, [], {}, {"track": None}, *broken]
     spool.add(ANN, page(*odd, item(0, novelty={"x": [1]}), total=99, novelty=True), NOW)
     [outcome] = drained(spool, database)
     assert (outcome.fetched, outcome.new, outcome.rejected) == (8, 1, 7)

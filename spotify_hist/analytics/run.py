@@ -8,7 +8,6 @@ from __future__ import annotations
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
@@ -18,11 +17,13 @@ import duckdb
 from spotify_hist.analytics import catalogue, periods
 from spotify_hist.analytics.params import Value, check_arguments
 from spotify_hist.errors import NoHistory, Temporary, UsageError
+from spotify_hist.model import iso
 from spotify_hist.settings import Settings, system_timezone
 from spotify_hist.store import migrate, operations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from datetime import datetime
 
     from spotify_hist.analytics.header import Query
     from spotify_hist.model import Listener
@@ -204,7 +205,7 @@ def _bind(
     for param in query.params:
         value = values[param.name]
         if param.name in {"since", "until"}:
-            shown[param.name] = _iso(period.since if param.name == "since" else period.until)
+            shown[param.name] = _edge(period, param.name)
         elif param.name == "timezone":
             shown["timezone"] = zone_name
         elif param.name == "user":
@@ -255,7 +256,7 @@ def _notes(connection: Connection, query: Query, bound: Mapping[str, object]) ->
         stretches = "stretch" if len(gaps) == 2 else "stretches"
         more = f", and in {len(gaps) - 1} more {stretches}" if len(gaps) > 1 else ""
         yield (
-            f"At least: plays are missing between {_iso(first.after)} and {_iso(first.before)}"
+            f"At least: plays are missing between {iso(first.after)} and {iso(first.before)}"
             f"{more}. An extended export of that time fills this."
         )
     # Only the API leaves the listened time out, and it knows tracks alone (FACTS 3.3, 3.8).
@@ -274,7 +275,6 @@ def _text(value: object) -> str | None:
     return None if value is None else str(value)
 
 
-def _iso(value: datetime | None) -> str | None:
-    if value is None:
-        return None
-    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _edge(period: periods.Period, name: str) -> str | None:
+    moment = period.since if name == "since" else period.until
+    return None if moment is None else iso(moment)

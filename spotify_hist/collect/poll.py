@@ -80,7 +80,7 @@ def poll(
     ]
     if not any(result.error for result in results):
         return results
-    names = _listener_names(database)
+    names = operations.names_by_account(database)
     return [replace(each, user=names.get(each.account_id, each.user)) for each in results]
 
 
@@ -145,17 +145,6 @@ def _account_of(database: Database, user: str, accounts: list[Account]) -> Accou
 
 def _shown_name(account: Account) -> str:
     return account.display_name or account.spotify_id or account.account_id
-
-
-def _listener_names(database: Database) -> dict[str | None, str]:
-    """Listener names by account id; none where the database is missing or busy."""
-    if not database.exists():
-        return {}
-    try:
-        with database.read() as connection:
-            return {each.account_id: each.name for each in operations.listeners(connection)}
-    except SpotifyHistError:
-        return {}
 
 
 def _fetch(

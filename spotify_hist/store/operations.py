@@ -11,7 +11,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from spotify_hist.errors import UsageError
+from spotify_hist.errors import SpotifyHistError, UsageError
 from spotify_hist.model import LOCAL_LISTENER, Account, Listener
 from spotify_hist.store import sql
 from spotify_hist.store.database import Connection, instant, integers
@@ -19,6 +19,8 @@ from spotify_hist.store.database import Connection, instant, integers
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
+
+    from spotify_hist.store.database import Database
 
 _NAME = re.compile(r"[\w.-]{1,64}")
 
@@ -29,6 +31,17 @@ def listeners(connection: Connection) -> list[Listener]:
     """All listeners, oldest first."""
     rows: list[Row] = connection.execute(_step("listeners")).fetchall()
     return [Listener(*row) for row in rows]
+
+
+def names_by_account(database: Database) -> dict[str | None, str]:
+    """Listener names by account id; none where the history cannot be read right now."""
+    if not database.exists():
+        return {}
+    try:
+        with database.read() as connection:
+            return {each.account_id: each.name for each in listeners(connection)}
+    except SpotifyHistError:
+        return {}
 
 
 def find_listener(

@@ -72,8 +72,10 @@ def login(app: App, no_browser: bool, port: int) -> None:
 def status(app: App, form: str) -> None:
     """Show who is logged in, with which rights, and for how many more days."""
     now = app.now().timestamp()
+    from spotify_hist.store import operations
+
     tokens = app.vault.tokens()
-    names = _listener_names(app)
+    names = operations.names_by_account(app.database)
     rows = [_status(token, names, now) for token in tokens]
     if form == "json":
         app.out.json({"users": rows})
@@ -152,19 +154,6 @@ def _as_listener(app: App, token: Token) -> str:
     except Temporary:
         return ""
     return f" (listener '{listener.name}')"
-
-
-def _listener_names(app: App) -> dict[str | None, str]:
-    """Listener names by account id; none where the database is missing or busy."""
-    from spotify_hist.store import operations
-
-    if not app.database.exists():
-        return {}
-    try:
-        with app.database.read() as connection:
-            return {each.account_id: each.name for each in operations.listeners(connection)}
-    except Temporary:
-        return {}
 
 
 def _status(token: Token, names: dict[str | None, str], now: float) -> dict[str, object]:

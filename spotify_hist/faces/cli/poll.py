@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from spotify_hist.errors import ExitCode
+from spotify_hist.model import iso
 
 if TYPE_CHECKING:
     from spotify_hist.collect.poll import UserPoll
@@ -52,18 +53,10 @@ def _as_json(result: UserPoll) -> dict[str, object]:
         "fetched": result.fetched,
         "new": result.new,
         "late": result.late,
-        "gap": gap and {"after": _iso(gap.after), "before": _iso(gap.before)},
+        "gap": gap and {"after": iso(gap.after), "before": iso(gap.before)},
         "error": result.error and result.error.as_dict(),
         "rejected": result.rejected,
     }
-
-
-def _iso(moment: object) -> str:
-    from datetime import UTC, datetime
-
-    if not isinstance(moment, datetime):
-        raise TypeError("not an instant")
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _in_words(result: UserPoll) -> str:
@@ -75,7 +68,7 @@ def _in_words(result: UserPoll) -> str:
         text += f", {result.rejected} that could not be read"
     if result.gap:
         text += (
-            f". Plays between {_iso(result.gap.after)} and {_iso(result.gap.before)} are missing:"
+            f". Plays between {iso(result.gap.after)} and {iso(result.gap.before)} are missing:"
             " poll more often; an extended export fills the gap"
         )
     return text + "."
