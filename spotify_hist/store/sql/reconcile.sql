@@ -217,7 +217,7 @@ pairs as (
     where
         extended.title_key <> ''
         and extended.artist_key in (api.artist_key, api.album_artist_key)
-        and extended.track_id is distinct from api.track_id
+        and coalesce(extended.track_id <> api.track_id, true)
 )
 
 select
