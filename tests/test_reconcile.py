@@ -20,6 +20,7 @@ from universe import (
     SINGLE,
     SONG,
     START,
+    Thing,
     Unit,
     account,
     api,
@@ -246,6 +247,16 @@ ALL_THREE = ("account", "api", "extended")
             id="the API re-issues a timestamp under 2 s away",
         ),
         pytest.param(
+            [api(SONG, T), api(SONG, T + 1_500), extended(SONG, T + 6_000, 200_000)],
+            [("api", "extended")],
+            id="milliseconds say when the API's play ended, a whole second does not",
+        ),
+        pytest.param(
+            [extended(SONG, T, 200_000, uri=False), api(SONG._replace(uri=None), T + 900)],
+            [("api", "extended")],
+            id="names are enough where neither side knows the URI",
+        ),
+        pytest.param(
             [api(SONG, T + 100), api(SONG, T + 2_100)],
             [("api",), ("api",)],
             id="the API tells of the same track 2 s later",
@@ -339,19 +350,60 @@ def test_the_closest_pair_is_matched_first_and_one_to_one(history: History) -> N
     assert ends == {(T + 200, 2_000), (T + 3_900, 3_000)}
 
 
-def test_a_renamed_artist_in_a_later_export_parts_nothing(history: History) -> None:
+@pytest.mark.parametrize(
+    "renamed",
+    [
+        [SONG._replace(artist=f"{n} Artist {n}") for n in range(6)],
+        [SONG._replace(title=f"{n} Song {n}") for n in range(6)],
+    ],
+    ids=["artist", "title"],
+)
+def test_a_new_name_in_a_later_export_parts_nothing(history: History, renamed: list[Thing]) -> None:
     """Every name a play was ever told under counts when other sources are compared with it."""
     told = [
         extended(SONG, T, 200_000, uri=False),
-        account(SONG, T + 60_000, 200_000),
         extended(SONG, T, 200_000),
-        *(extended(SONG._replace(artist=f"Artist {n}"), T, 200_000) for n in range(6)),
+        *(extended(thing, T, 200_000) for thing in renamed),
     ]
     for record in told:
         history.add_records(record)
-    assert history.sources() == [("account",), ("extended",)]
-    history.add_records(account(SONG, T, 200_000))
-    assert history.sources() == [("account",), ("account", "extended")]
+    assert history.sources() == [("extended",)]
+    history.add_records(account(SONG, T, 31_000))
+    assert history.sources() == [("account", "extended")]
+
+
+# The same case at several times: an order that is left to chance does not hold at all of them.
+anytime = pytest.mark.parametrize("start", range(T, T + 6 * 3_600_000, 3_600_000))
+
+
+@anytime
+def test_the_api_means_the_longer_of_two_plays(history: History, start: int) -> None:
+    """It leaves out short plays, so of two at the same instant it tells of the longer."""
+    history.add_records(
+        extended(SONG, start, 1_000), extended(SONG, start, 200_000), api(SONG, start + 100)
+    )
+    plays = {(ms, sources) for _, _, ms, _, sources in history.play_rows()}
+    assert plays == {(1_000, ("extended",)), (200_000, ("api", "extended"))}
+
+
+@anytime
+def test_the_api_is_matched_with_the_longest_account_row(history: History, start: int) -> None:
+    """The same where only the account knows listened times."""
+    rows = [account(SONG, start, ms) for ms in (0, 1_000, 200_000, 31_000)]
+    history.add_records(*rows, api(SONG, start + 9_000))
+    with_api = [ms for _, _, ms, _, sources in history.play_rows() if "api" in sources]
+    assert with_api == [200_000]
+
+
+@anytime
+def test_the_minute_that_holds_the_end_is_preferred(history: History, start: int) -> None:
+    """At a full minute two account rows may be meant: the one of that minute is."""
+    history.add_records(
+        account(SONG, start, 31_000), account(SONG, start + 60_000, 1_000),
+        extended(SONG, start + 60_000, 5_000),
+    )  # fmt: skip
+    alone = [(at, ms) for _, at, ms, _, sources in history.play_rows() if sources == ("account",)]
+    assert alone == [(start, 31_000)]
 
 
 def test_a_name_revealed_once_links_local_ids_whatever_came_first(history: History) -> None:
