@@ -396,6 +396,15 @@ def test_the_api_is_matched_with_the_longest_account_row(history: History, start
 
 
 @anytime
+def test_what_is_called_a_track_only_by_old_exports_is_an_episode(
+    history: History, start: int
+) -> None:
+    """The record that says more exactly what it was tells the kind."""
+    history.add_records(account(EPISODE, start, 31_000, old=True), account(EPISODE, start, 31_000))
+    assert [kind for _, _, _, kind, _ in history.play_rows()] == ["episode"]
+
+
+@anytime
 def test_the_minute_that_holds_the_end_is_preferred(history: History, start: int) -> None:
     """At a full minute two account rows may be meant: the one of that minute is."""
     history.add_records(
