@@ -100,6 +100,13 @@ class DamagedDatabase(BadInput):
     hint = "Move the file away and restore a backup; the exports can be imported again."
 
 
+class Unavailable(BadInput):
+    """Spotify does not offer this to the app: an endpoint is closed or was removed (FACTS 1)."""
+
+    code = "unavailable"
+    hint = "Nothing can be done about it; everything else goes on."
+
+
 class VaultError(BadInput):
     """A stored token cannot be read with the key at hand."""
 

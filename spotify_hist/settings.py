@@ -64,6 +64,19 @@ OPTIONS: tuple[Option, ...] = (
         "Longest wait for another process to release the file.",
         minimum=0.0,
     ),
+    Option("backfill.max_days", 30, "How many days back a backfill goes.", minimum=1),
+    Option("backfill.max_requests", 200, "Most pages one backfill asks for.", minimum=1),
+    Option(
+        "backfill.max_rate_limits",
+        3,
+        "How often Spotify may ask a backfill to slow down before it stops for this time.",
+        minimum=1,
+    ),
+    Option("backfill.concurrency", 2, "How many listeners are filled back at once.", minimum=1),
+    Option("enrich.daily_budget", 300, "Most requests for details in 24 hours.", minimum=0),
+    Option("enrich.slice", 10, "Most requests for details in one sync.", minimum=0),
+    Option("sync.watch_dir", None, "Folder whose ZIPs sync imports; by default uploads/."),
+    Option("logs.retention_days", 90, "Days that logs and finished jobs are kept.", minimum=1),
     Option("import.max_zip_mb", 500, "Largest ZIP accepted, in megabytes.", minimum=1),
     Option(
         "import.max_unpacked_gb",
@@ -122,6 +135,17 @@ class Settings:
     @property
     def scratch(self) -> Path:
         return self.data_dir / "uploads"
+
+    @property
+    def watched(self) -> Path:
+        """The folder whose ZIPs `sync` imports."""
+        chosen = self.text("sync.watch_dir")
+        return Path(chosen).expanduser().absolute() if chosen else self.scratch
+
+    @property
+    def limits(self) -> Path:
+        """Where it is kept until when Spotify wants no calls."""
+        return self.data_dir / "limits"
 
     @property
     def backups(self) -> Path:

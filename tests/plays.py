@@ -16,7 +16,7 @@ import duckdb
 from spotify_hist import settings as settings_module
 from spotify_hist.analytics import run
 from spotify_hist.model import Kind, Record
-from spotify_hist.store import migrate, operations, records
+from spotify_hist.store import listeners, migrate, records
 from spotify_hist.store.database import Connection, Database
 from spotify_hist.store.records import StagedRow
 
@@ -118,7 +118,7 @@ class MemoryDatabase(Database):
 def add(database: Database, told: Sequence[Record], listener: str = "me") -> None:
     """Commit one batch of records for a listener, who is made where there is none yet."""
     with database.write("test") as connection:
-        found = operations.listener_for_import(connection, listener, None, NOW)
+        found = listeners.listener_for_import(connection, listener, None, NOW)
         if told:
             records.create_stage(connection)
             records.stage(connection, (StagedRow(1, at, "p", each) for at, each in enumerate(told)))

@@ -19,7 +19,7 @@ from spotify_hist.analytics.params import Value, check_arguments
 from spotify_hist.errors import NoHistory, Temporary, UsageError
 from spotify_hist.model import iso
 from spotify_hist.settings import Settings, system_timezone
-from spotify_hist.store import migrate, operations
+from spotify_hist.store import coverage, listeners, migrate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -95,7 +95,7 @@ def answer(
     if "timezone" in values and values["timezone"] is not None:
         periods.zone(str(values["timezone"]))
     with database.read() as connection, _deadline(connection, timeout_s):
-        listener = operations.find_listener(
+        listener = listeners.find_listener(
             connection, _text(values.get("user")), settings.text("default_user")
         )
         if listener is None:
@@ -250,7 +250,7 @@ def _notes(connection: Connection, query: Query, bound: Mapping[str, object]) ->
         "since": bound.get("since"),
         "until": bound.get("until"),
     }
-    gaps = operations.open_gaps(connection, **where)
+    gaps = coverage.open_gaps(connection, **where)
     if gaps:
         first = gaps[0]
         stretches = "stretch" if len(gaps) == 2 else "stretches"
@@ -262,7 +262,7 @@ def _notes(connection: Connection, query: Query, bound: Mapping[str, object]) ->
     # Only the API leaves the listened time out, and it knows tracks alone (FACTS 3.3, 3.8).
     is_of_tracks = bound.get("kind") in {None, "track", "all"}
     if is_of_tracks and any(column in query.sql for column in ("ms_played", "listened_ms")):
-        unknown = operations.plays_of_unknown_length(connection, **where)
+        unknown = coverage.plays_of_unknown_length(connection, **where)
         if unknown:
             plays = "1 play has" if unknown == 1 else f"{unknown} plays have"
             yield (

@@ -15,7 +15,7 @@ from spotify_hist.collect.poll import drain
 from spotify_hist.collect.spool import Spool
 from spotify_hist.errors import BadInput, SpotifyHistError, Temporary
 from spotify_hist.sources.exports.archive import Caps, Member, inspect
-from spotify_hist.store import operations, records
+from spotify_hist.store import coverage, import_jobs, journal, listeners, records
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,7 +99,7 @@ def import_paths(
             )
         staging.key(space, user_id)
         with database.write("import") as connection:
-            listener = operations.listener_for_import(connection, user, default, started)
+            listener = listeners.listener_for_import(connection, user, default, started)
             if listener.user_id != user_id:
                 raise Temporary("Another process added a listener meanwhile.")
             space.attach(connection)
@@ -133,7 +133,7 @@ def _expected_user_id(database: Database, user: str | None, default: str | None)
     if not database.exists():
         return 1
     with database.read() as connection:
-        return operations.next_user_id(connection, user, default)
+        return listeners.next_user_id(connection, user, default)
 
 
 def _first_damaged(files: Sequence[StagedFile]) -> StagedFile | None:
@@ -149,12 +149,12 @@ def _merge(
     clock: Clock,
 ) -> Receipt:
     """Everything that touches the history, in the caller's one transaction."""
-    import_id, last_file_id = operations.next_import_ids(connection)
+    import_id, last_file_id = import_jobs.next_import_ids(connection)
     keyed = staging.number_files(connection, last_file_id)
     for file in files:
-        operations.add_file(
+        import_jobs.add_file(
             connection,
-            operations.ImportedFile(
+            import_jobs.ImportedFile(
                 file_id=last_file_id + file.number,
                 import_id=import_id,
                 user_id=listener.user_id,
@@ -169,15 +169,15 @@ def _merge(
         )
     committed = records.commit(connection, listener.user_id, keyed)
     if committed.fresh:
-        operations.close_gaps(connection, listener.user_id, started, keyed)
+        coverage.close_gaps(connection, listener.user_id, started, keyed)
     receipt = _receipt(import_id, listener, files, inputs, committed)
     counts = {
         name: getattr(receipt, name)
         for name in ("records", "new", "upgraded", "duplicate", "rejected", "plays_added")
     }
     finished = clock()
-    operations.add_import(connection, import_id, listener.user_id, started, finished, counts)
-    operations.add_run(connection, "import", listener.user_id, started, finished, "ok", counts)
+    import_jobs.add_import(connection, import_id, listener.user_id, started, finished, counts)
+    journal.add_run(connection, "import", listener.user_id, started, finished, "ok", counts)
     return receipt
 
 

@@ -15,13 +15,13 @@ from spotify_hist import normalise
 from spotify_hist.collect.spool import Spool, SpooledPage
 from spotify_hist.errors import LoginNeeded, RateLimited, SpotifyHistError
 from spotify_hist.model import Account, ApiTrack, Record
-from spotify_hist.store import operations, records
+from spotify_hist.store import checkpoints, coverage, journal, listeners, records
 
 if TYPE_CHECKING:
     from spotify_hist.settings import Settings
     from spotify_hist.sources.spotify.vault import Vault
+    from spotify_hist.store.coverage import Gap
     from spotify_hist.store.database import Database
-    from spotify_hist.store.operations import Gap
 
 PAGE_LIMIT = 50  # all that Spotify keeps (FACTS 3.2)
 _NEARLY_FULL = 40
@@ -80,7 +80,7 @@ def poll(
     ]
     if not any(result.error for result in results):
         return results
-    names = operations.names_by_account(database)
+    names = listeners.names_by_account(database)
     return [replace(each, user=names.get(each.account_id, each.user)) for each in results]
 
 
@@ -136,7 +136,7 @@ def _try_drain(spool: Spool, database: Database, clock: Clock) -> SpotifyHistErr
 
 def _account_of(database: Database, user: str, accounts: list[Account]) -> Account:
     with database.read() as connection:
-        listener = operations.find_listener(connection, user)
+        listener = listeners.find_listener(connection, user)
     for account in accounts:
         if listener is not None and account.account_id == listener.account_id:
             return account
@@ -178,8 +178,8 @@ def _commit_page(page: SpooledPage, body: _Body, database: Database, clock: Cloc
             rejected += 1
     started = clock()
     with database.write("poll") as connection:
-        listener = operations.listener_for_account(connection, page.account, started)
-        before = operations.page_state(connection, listener.user_id)
+        listener = listeners.listener_for_account(connection, page.account, started)
+        before = coverage.page_state(connection, listener.user_id)
         records.create_stage(connection)
         records.stage(
             connection,
@@ -191,14 +191,12 @@ def _commit_page(page: SpooledPage, body: _Body, database: Database, clock: Cloc
         gap = None
         if committed.fresh:
             records.add_track_details(connection, tracks)
-            new, late = operations.page_result(connection, listener.user_id, before)
+            new, late = coverage.page_result(connection, listener.user_id, before)
             if body.is_full:
-                gap = operations.find_gap(connection, listener.user_id, started)
-        operations.set_checkpoint(connection, listener.user_id, "poll", started)
+                gap = coverage.find_gap(connection, listener.user_id, started)
+        checkpoints.set_checkpoint(connection, listener.user_id, "poll", started)
         stats = {"fetched": len(body.items), "new": new, "late": late, "rejected": rejected}
-        operations.add_run(
-            connection, "poll", listener.user_id, page.fetched_at, clock(), "ok", stats
-        )
+        journal.add_run(connection, "poll", listener.user_id, page.fetched_at, clock(), "ok", stats)
     return UserPoll(
         listener.name, page.account.account_id, len(body.items), new, late, rejected, gap, None
     )

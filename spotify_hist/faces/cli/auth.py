@@ -72,10 +72,10 @@ def login(app: App, no_browser: bool, port: int) -> None:
 def status(app: App, form: str) -> None:
     """Show who is logged in, with which rights, and for how many more days."""
     now = app.now().timestamp()
-    from spotify_hist.store import operations
+    from spotify_hist.store import listeners
 
     tokens = app.vault.tokens()
-    names = operations.names_by_account(app.database)
+    names = listeners.names_by_account(app.database)
     rows = [_status(token, names, now) for token in tokens]
     if form == "json":
         app.out.json({"users": rows})
@@ -146,11 +146,11 @@ def _stdin() -> int | None:
 
 def _as_listener(app: App, token: Token) -> str:
     """Make the listener now where the database is free; the next poll does otherwise."""
-    from spotify_hist.store import operations
+    from spotify_hist.store import listeners
 
     try:
         with app.database.write("auth login") as connection:
-            listener = operations.listener_for_account(connection, token.account, app.now())
+            listener = listeners.listener_for_account(connection, token.account, app.now())
     except Temporary:
         return ""
     return f" (listener '{listener.name}')"

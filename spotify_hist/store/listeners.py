@@ -1,0 +1,148 @@
+"""Owns the listeners: who they are, which one is meant, who a Spotify account belongs to.
+
+Never touches records or plays.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+from spotify_hist.errors import SpotifyHistError, UsageError
+from spotify_hist.model import LOCAL_LISTENER, Account, Listener
+from spotify_hist.store import sql
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from spotify_hist.store.database import Connection, Database
+
+_NAME = re.compile(r"[\w.-]{1,64}")
+
+Row = tuple[int, str, str | None, str | None, str | None]
+
+
+def listeners(connection: Connection) -> list[Listener]:
+    """All listeners, oldest first."""
+    rows: list[Row] = connection.execute(_step("listeners")).fetchall()
+    return [Listener(*row) for row in rows]
+
+
+def names_by_account(database: Database) -> dict[str | None, str]:
+    """Listener names by account id; none where the history cannot be read right now."""
+    if not database.exists():
+        return {}
+    try:
+        with database.read() as connection:
+            return {each.account_id: each.name for each in listeners(connection)}
+    except SpotifyHistError:
+        return {}
+
+
+def find_listener(
+    connection: Connection, name: str | None, default: str | None = None
+) -> Listener | None:
+    """The listener meant: `name`, else `default`, else the only one; None where there is none.
+
+    Raises UsageError for an unknown name, and where several listeners leave it open.
+    """
+    known = listeners(connection)
+    wanted = name or default
+    if wanted is not None:
+        for listener in known:
+            if listener.name == wanted:
+                return listener
+        raise UsageError(
+            f"There is no listener called '{wanted}'.",
+            hint=f"Known listeners: {', '.join(each.name for each in known) or 'none yet'}.",
+        )
+    if len(known) > 1:
+        raise UsageError(
+            f"Several listeners share this history: {', '.join(each.name for each in known)}.",
+            hint="Choose one with --user NAME, or set default_user.",
+        )
+    return known[0] if known else None
+
+
+def listener_for_import(
+    connection: Connection, name: str | None, default: str | None, now: datetime
+) -> Listener:
+    """The listener an import is for; one that is named and not known yet is made.
+
+    The first import makes the local listener `me` where no name is given (DESIGN 1).
+    """
+    known = listeners(connection)
+    wanted = name or default or (None if known else LOCAL_LISTENER)
+    if wanted is None or any(each.name == wanted for each in known):
+        found = find_listener(connection, wanted)
+        if found is None:
+            raise LookupError("listeners vanished inside a transaction")
+        return found
+    if not _NAME.fullmatch(wanted):
+        raise UsageError(
+            f"'{wanted}' cannot be the name of a listener.",
+            hint="Use up to 64 letters, digits, dots, dashes and underscores.",
+        )
+    return _add(connection, wanted, None, now)
+
+
+def next_user_id(connection: Connection, name: str | None, default: str | None) -> int:
+    """The id that `listener_for_import` will answer with."""
+    known = listeners(connection)
+    wanted = name or default
+    if known and (wanted is None or any(each.name == wanted for each in known)):
+        found = find_listener(connection, wanted)
+        if found is not None:
+            return found.user_id
+    return max((each.user_id for each in known), default=0) + 1
+
+
+def listener_for_account(connection: Connection, account: Account, now: datetime) -> Listener:
+    """The listener of a Spotify account; the first login takes over the local one (DESIGN 1)."""
+    known = listeners(connection)
+    for listener in known:
+        if listener.account_id == account.account_id:
+            return listener
+    if len(known) == 1 and known[0].account_id is None:
+        row: Row | None = connection.execute(
+            _step("attach_account"), {"user_id": known[0].user_id, **_account_fields(account)}
+        ).fetchone()
+        if row is None:
+            raise LookupError("the listener vanished inside a transaction")
+        return Listener(*row)
+    name = _free_name(account, {listener.name for listener in known})
+    return _add(connection, name, account, now)
+
+
+def _add(connection: Connection, name: str, account: Account | None, now: datetime) -> Listener:
+    fields = _account_fields(account)
+    row: Row | None = connection.execute(
+        _step("add_listener"), {"name": name, "now": now, **fields}
+    ).fetchone()
+    if row is None:
+        raise LookupError("an insert gave no row")
+    return Listener(*row)
+
+
+def _account_fields(account: Account | None) -> dict[str, str | None]:
+    return {
+        "account_id": account.account_id if account else None,
+        "spotify_id": account.spotify_id if account else None,
+        "display_name": account.display_name if account else None,
+    }
+
+
+def _free_name(account: Account, taken: set[str]) -> str:
+    """A short name to type: from the display name or the id, made unique with a number."""
+    text = account.display_name or account.spotify_id or account.account_id
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    base = re.sub(r"[^a-z0-9]+", "-", plain).strip("-") or "listener"
+    name, number = base, 2
+    while name in taken:
+        name, number = f"{base}-{number}", number + 1
+    return name
+
+
+def _step(name: str) -> str:
+    return sql.load("listeners")[name]
