@@ -143,6 +143,14 @@ class DatabaseBusy(Temporary):
     code = "database_busy"
 
 
+class AlreadyRunning(Temporary):
+    """Another run of the same job is at work; it does what this one would have done."""
+
+    code = "already_running"
+    exit_code = ExitCode.OK
+    hint = "There is nothing to do."
+
+
 class StorageFull(Temporary):
     """The disk is full or a file size limit is reached."""
 
@@ -154,6 +162,10 @@ class Offline(Temporary):
     """Spotify cannot be reached, or answers with a server error."""
 
     code = "offline"
+
+
+class Unreachable(Offline):
+    """No answer came at all: there is no connection, or it broke off."""
 
 
 class RateLimited(Temporary):

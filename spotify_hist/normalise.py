@@ -104,25 +104,25 @@ def api_track(raw_item: object) -> ApiTrack | None:
 
     None for local files, episodes and whatever has no track id.
     """
-    item = _mapping(raw_item)
-    track = _mapping(item["track"]) if "track" in item else item
+    item = as_object(raw_item)
+    track = as_object(item["track"]) if "track" in item else item
     uri = _api_uri(track, "track")
     prefix, _, track_id = (uri or "").rpartition(":")
     if prefix != "spotify:track" or not track_id:
         return None
-    album = _mapping(track.get("album"))
-    isrc = _text(_mapping(track.get("external_ids")).get("isrc"))
+    album = as_object(track.get("album"))
+    isrc = clean_text(as_object(track.get("external_ids")).get("isrc"))
     return ApiTrack(
         track_id=track_id,
         duration_ms=_duration(track.get("duration_ms")),
         isrc=isrc.upper() if isrc else None,
-        album_id=_text(album.get("id")),
-        release_date=_text(album.get("release_date")),
-        image_url=_widest_image(album.get("images")),
+        album_id=clean_text(album.get("id")),
+        release_date=clean_text(album.get("release_date")),
+        image_url=widest_image(album.get("images")),
         artists=tuple(
-            (_text(artist.get("id")), name)
-            for artist in _mappings(track.get("artists"))
-            if (name := _text(artist.get("name")))
+            (clean_text(artist.get("id")), name)
+            for artist in objects_in(track.get("artists"))
+            if (name := clean_text(artist.get("name")))
         ),
     )
 
@@ -205,13 +205,13 @@ def _api(item: _Object, track: _Object) -> Record:
     is_episode = track.get("type") == "episode"
     uri = _api_uri(track, "episode" if is_episode else "track")
     is_episode = is_episode or (uri or "").startswith("spotify:episode:")
-    title = _text(track.get("name"))
+    title = clean_text(track.get("name"))
     if uri is None and title is None:
         raise _MisfitError("neither a name nor a URI")
-    context_uri = _text(_mapping(item.get("context")).get("uri"))
+    context_uri = clean_text(as_object(item.get("context")).get("uri"))
     if is_episode:
-        show = _mapping(track.get("show"))
-        name = _text(show.get("name"))
+        show = as_object(track.get("show"))
+        name = clean_text(show.get("name"))
         return Record(
             "api",
             played_at_ms,
@@ -223,20 +223,20 @@ def _api(item: _Object, track: _Object) -> Record:
             album_uri=_api_uri(show, "show"),
             context_uri=context_uri,
         )
-    artist = next(iter(_mappings(track.get("artists"))), {})
-    album = _mapping(track.get("album"))
-    album_artist = next(iter(_mappings(album.get("artists"))), {})
+    artist = next(iter(objects_in(track.get("artists"))), {})
+    album = as_object(track.get("album"))
+    album_artist = next(iter(objects_in(album.get("artists"))), {})
     return Record(
         "api",
         played_at_ms,
         "track",
         uri=uri,
         title=title,
-        artist=_text(artist.get("name")),
-        album=_text(album.get("name")),
+        artist=clean_text(artist.get("name")),
+        album=clean_text(album.get("name")),
         album_uri=_api_uri(album, "album"),
         artist_uri=_api_uri(artist, "artist"),
-        album_artist=_text(album_artist.get("name")),
+        album_artist=clean_text(album_artist.get("name")),
         context_uri=context_uri,
     )
 
@@ -327,7 +327,7 @@ def _cleaned(text: str) -> str:
     return whole.replace("\0", "")
 
 
-def _text(value: object) -> str | None:
+def clean_text(value: object) -> str | None:
     """Clean non-empty text, or None for anything else."""
     if not isinstance(value, str):
         return None
@@ -352,20 +352,20 @@ def _private(raw: _Object) -> str | None:
     return json.dumps(kept, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
-def _mapping(value: object) -> _Object:
+def as_object(value: object) -> _Object:
     return value if isinstance(value, dict) else {}
 
 
-def _mappings(value: object) -> list[_Object]:
+def objects_in(value: object) -> list[_Object]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _api_uri(thing: _Object, what: str) -> str | None:
     """The object's `uri`, else one made of its `id`; None where neither is of use."""
-    uri = _text(thing.get("uri"))
+    uri = clean_text(thing.get("uri"))
     if uri is not None and uri.startswith("spotify:"):
         return uri
-    spotify_id = _text(thing.get("id"))
+    spotify_id = clean_text(thing.get("id"))
     if spotify_id is not None and spotify_id.isascii() and spotify_id.isalnum():
         return f"spotify:{what}:{spotify_id}"
     return None
@@ -375,11 +375,11 @@ def _duration(value: object) -> int | None:
     return value if type(value) is int and 0 <= value <= _LARGEST else None
 
 
-def _widest_image(value: object) -> str | None:
+def widest_image(value: object) -> str | None:
     """The address of the widest picture; the first one where widths are not told."""
     best, best_width = None, -1
-    for image in _mappings(value):
-        url = _text(image.get("url"))
+    for image in objects_in(value):
+        url = clean_text(image.get("url"))
         width = _duration(image.get("width")) or 0
         if url is not None and url.startswith(("https://", "http://")) and width > best_width:
             best, best_width = url, width

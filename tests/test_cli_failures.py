@@ -75,8 +75,8 @@ def test_auth_status_counts_the_days_and_shows_no_token(cli: Cli, home: Path) ->
     """A login that has ended is still listed; a display name cannot steer the terminal."""
     log_in(home)
     done = cli("auth", "status")
-    assert done.code == 0
-    assert "ended, 0 days left (until 2024-05-14)" in done.out
+    assert done.code == 4
+    assert done.out.split()[-4:] == ["ended", "0", "2024-05-14", "user-read-recently-played"]
     assert "\x1b" not in done.out
     as_json = cli("auth", "status", "--format", "json")
     assert as_json.json()["users"][0]["ends_on"] == "2024-05-14"

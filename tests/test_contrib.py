@@ -2,127 +2,353 @@
 
 from __future__ import annotations
 
-import configparser
+import os
+import plistlib
 import re
 import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from spotify_hist import settings
 from spotify_hist.errors import ExitCode
 from spotify_hist.faces.cli.main import run
 
 CONTRIB = Path(__file__).parent.parent / "contrib"
-UNITS = CONTRIB / "systemd"
-SERVICE = UNITS / "spotify-hist-sync.service"
-TIMER = UNITS / "spotify-hist-sync.timer"
-INSTALLED = "%h/.local/bin/spotify-hist"
+README = (CONTRIB / "README.md").read_text(encoding="utf-8")
+USER, SYSTEM = CONTRIB / "systemd" / "user", CONTRIB / "systemd" / "system"
+SYNC, LOOP = "spotify-hist-sync.service", "spotify-hist-loop.service"
+FAILED, TIMER = "spotify-hist-failed@.service", "spotify-hist-sync.timer"
+PROGRAMS = {USER: "%h/.local/bin/spotify-hist", SYSTEM: "/usr/local/bin/spotify-hist"}
+SYNCS = [USER / SYNC, SYSTEM / SYNC]
+SERVICES = [*SYNCS, SYSTEM / LOOP]
+TIMERS = [USER / TIMER, SYSTEM / TIMER]
+FAILURES = [USER / FAILED, SYSTEM / FAILED]
+PLIST = CONTRIB / "launchd" / "spotify-hist.sync.plist"
+KEY = "spotify-hist-token-key"
+OURS = str(Path(sys.executable).parent / "spotify-hist")
+FILES = sorted(path for path in CONTRIB.rglob("*") if path.is_file() and path.name != "README.md")
 
 
-def _parsed(path: Path) -> configparser.ConfigParser:
-    """The unit as sections and keys; raises where its syntax is wrong or a key stands twice."""
-    parser = configparser.ConfigParser(interpolation=None, delimiters=("=",))
-    parser.read_string(path.read_text(encoding="utf-8"), path.name)
-    return parser
+def _in_folder(path: Path) -> str:
+    return path.relative_to(CONTRIB).as_posix()
 
 
-def _cron_lines() -> list[str]:
-    text = (CONTRIB / "crontab").read_text(encoding="utf-8")
-    return [line for line in text.splitlines() if line and not line.startswith("#")]
+def _parsed(path: Path) -> dict[str, dict[str, list[str]]]:
+    """The unit as sections, keys and all their values; raises for a line that is none of these."""
+    text = path.read_text(encoding="utf-8").replace("\\\n", "")
+    sections: dict[str, dict[str, list[str]]] = {}
+    keys: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        if not line or line.startswith("#"):
+            continue
+        if line.startswith("["):
+            keys = sections.setdefault(line.strip("[]"), {})
+            continue
+        name, equals, value = line.partition("=")
+        assert equals, line
+        keys.setdefault(name, []).append(value)
+    return sections
 
 
-def _is_a_command(command: str, program: str) -> bool:
+def _is_a_command(words: list[str], program: str) -> bool:
     """Whether `program` with these arguments is one of ours: its help can be shown."""
-    words = shlex.split(command.partition(">")[0])
     return words[0] == program and run([*words[1:], "--help"]) == ExitCode.OK
 
 
-def test_the_units_hold_the_sections_systemd_expects() -> None:
-    """A service and a timer that belong together by name, with no unknown section."""
-    assert set(_parsed(SERVICE).sections()) == {"Unit", "Service"}
-    assert set(_parsed(TIMER).sections()) == {"Unit", "Timer", "Install"}
-    assert SERVICE.stem == TIMER.stem
+def _checked_by_systemd(folder: Path, tmp_path: Path) -> tuple[int, str]:
+    """(exit code, what it says of our units) of `systemd-analyze verify`."""
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        pytest.skip("systemd-analyze is not installed")
+    for path in folder.glob("*.*"):
+        text = path.read_text(encoding="utf-8").replace(PROGRAMS[folder], OURS)
+        (tmp_path / path.name).write_text(text.replace("/usr/sbin/sendmail", "/bin/true"))
+    done = subprocess.run(
+        [
+            analyze,
+            "--user" if folder == USER else "--system",
+            *("--man=no", "--recursive-errors=no", "verify"),
+            *(str(tmp_path / path.name) for path in sorted(folder.glob("*.*"))),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": "/usr/bin:/bin", "XDG_RUNTIME_DIR": str(tmp_path), "HOME": str(tmp_path)},
+    )
+    said = [line for line in done.stderr.splitlines() if "spotify-hist" in line]
+    return done.returncode, "\n".join(said)
 
 
-def test_the_service_runs_sync_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("path", SERVICES, ids=_in_folder)
+def test_a_service_runs_sync_and_nothing_else(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """ExecStart is `spotify-hist sync`, a command that exists."""
-    command = _parsed(SERVICE)["Service"]["ExecStart"]
-    assert command == f"{INSTALLED} sync"
-    assert _is_a_command(command, INSTALLED)
-    assert "Commit what the spool still holds" in capsys.readouterr().out
+    (command,) = _parsed(path)["Service"]["ExecStart"]
+    words = shlex.split(command)
+    assert words[1:] == (["sync", "--every", "10m"] if path.name == LOOP else ["sync"])
+    assert _is_a_command(words, PROGRAMS[path.parent])
+    assert "--every" in capsys.readouterr().out
 
 
-def test_the_service_takes_try_again_later_for_no_failure() -> None:
-    """Only the exit code for passing trouble is a success; a login that has ended is not."""
-    assert _parsed(SERVICE)["Service"]["SuccessExitStatus"] == str(int(ExitCode.TEMPORARY))
+@pytest.mark.parametrize("path", SYNCS, ids=_in_folder)
+def test_a_service_takes_try_again_later_for_no_failure(path: Path) -> None:
+    """Only the exit code for passing trouble is a success; a login that has ended is told of."""
+    unit = _parsed(path)
+    assert unit["Service"]["Type"] == ["oneshot"]
+    assert unit["Service"]["SuccessExitStatus"] == [str(int(ExitCode.TEMPORARY))]
+    assert unit["Service"]["TimeoutStartSec"] == ["15min"]
+    assert unit["Unit"]["OnFailure"] == ["spotify-hist-failed@%n.service"]
+    assert (path.parent / FAILED).exists()
 
 
-def test_the_service_can_write_to_the_history_alone() -> None:
+def test_the_user_service_can_write_to_the_history_alone() -> None:
     """Hardened, and the one writable place is where the history lies by default."""
-    service = _parsed(SERVICE)["Service"]
-    assert service["ProtectSystem"] == "strict"
-    assert service["ReadWritePaths"] == "-%h/.local/share/spotify-hist"
-    assert service["UMask"] == "0077"
-    assert all(service[key] == "yes" for key in ("NoNewPrivileges", "PrivateTmp"))
+    service = _parsed(USER / SYNC)["Service"]
+    assert service["ProtectSystem"] == ["strict"]
+    assert service["ReadWritePaths"] == ["-%h/.local/share/spotify-hist"]
+    assert service["UMask"] == ["0077"]
+    assert service["NoNewPrivileges"] == service["PrivateTmp"] == ["yes"]
 
 
-def test_the_timer_polls_more_often_than_fifty_plays_can_pass() -> None:
+@pytest.mark.parametrize("name", [SYNC, LOOP])
+def test_the_system_service_has_a_user_of_its_own_and_the_key_as_a_credential(
+    name: str, tmp_path: Path
+) -> None:
+    """One name for the user, so that all units own the same files; settings read the credential."""
+    service = _parsed(SYSTEM / name)["Service"]
+    assert service["DynamicUser"] == ["yes"]
+    assert service["User"] == ["spotify-hist"]
+    assert service["StateDirectory"] == ["spotify-hist spotify-hist/uploads"]
+    (tmp_path / KEY).write_text("secret\n")
+    (variable,) = service["Environment"]
+    found = settings.load(
+        environ={
+            "CREDENTIALS_DIRECTORY": str(tmp_path),
+            **dict([variable.replace("%S", "/var/lib").split("=")]),
+        }
+    )
+    (credential,) = service["LoadCredential"]
+    assert credential == f"{KEY}:/etc/spotify-hist/token-key"
+    assert found.text("token_key") == "secret"
+    assert str(found.watched) == "/var/lib/spotify-hist/uploads"
+
+
+def test_the_two_system_services_are_hardened_alike() -> None:
+    """Whoever changes one changes the other."""
+    differ = {
+        "Type", "ExecStart", "SuccessExitStatus", "TimeoutStartSec", "TimeoutStopSec",
+        "Restart", "RestartSec",
+    }  # fmt: skip
+    once, loop = (_parsed(SYSTEM / name)["Service"] for name in (SYNC, LOOP))
+    assert {key: once[key] for key in set(once) - differ} == {
+        key: loop[key] for key in set(loop) - differ
+    }
+    assert loop["Type"] == ["exec"]
+    assert _parsed(SYSTEM / LOOP)["Unit"]["Conflicts"] == [TIMER]
+
+
+@pytest.mark.parametrize("name", [SYNC, LOOP])
+def test_systemd_rates_the_system_service_as_well_hardened(name: str) -> None:
+    """What the README says of its exposure holds: 1.0, where 10 is no protection at all."""
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        pytest.skip("systemd-analyze is not installed")
+    done = subprocess.run(
+        [analyze, "security", "--no-pager", "--offline=true", str(SYSTEM / name)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    rated = re.search(r"exposure level for \S+: ([\d.]+)", done.stdout)
+    if rated is None:
+        pytest.skip(f"this systemd cannot rate a file: {done.stderr.strip()}")
+    assert float(rated[1]) <= 1.5
+
+
+@pytest.mark.parametrize("path", TIMERS, ids=_in_folder)
+def test_a_timer_polls_more_often_than_fifty_plays_can_pass(path: Path) -> None:
     """Every 15 minutes at least, after a sleep as well, and not all installations at once."""
-    timer = _parsed(TIMER)["Timer"]
+    unit = _parsed(path)
+    timer = {key: value for key, (value,) in unit["Timer"].items()}
     match = re.fullmatch(r"\*:0/(\d+)", timer["OnCalendar"])
     assert match is not None
     assert 60 % int(match[1]) == 0
     assert int(match[1]) <= 15
     assert timer["Persistent"] == "true"
     assert timer["RandomizedDelaySec"] == "2min"
-    assert _parsed(TIMER)["Install"]["WantedBy"] == "timers.target"
+    assert timer["FixedRandomDelay"] == "yes"
+    assert unit["Install"]["WantedBy"] == ["timers.target"]
+    assert path.with_suffix(".service").exists()
 
 
-def test_systemd_finds_nothing_wrong_with_the_units(tmp_path: Path) -> None:
-    """`systemd-analyze verify` says nothing about them, where there is a systemd to ask."""
-    program = str(Path(sys.executable).parent / "spotify-hist")
-    units = []
-    for unit in (SERVICE, TIMER):
-        copy = tmp_path / unit.name
-        text = unit.read_text(encoding="utf-8")
-        copy.write_text(text.replace(INSTALLED, program), encoding="utf-8")
-        units.append(str(copy))
-    analyze = shutil.which("systemd-analyze")
-    complaints = ""
-    if analyze is not None:
-        done = subprocess.run(
-            [analyze, "--user", "--man=no", "verify", *units],
-            capture_output=True,
-            text=True,
-            check=False,
-            env={"PATH": "/usr/bin:/bin", "XDG_RUNTIME_DIR": str(tmp_path), "HOME": str(tmp_path)},
-        )
-        complaints = "".join(
-            line for line in done.stderr.splitlines(keepends=True) if SERVICE.stem in line
-        )
-    assert complaints == ""
-    assert all(Path(unit).read_text(encoding="utf-8").startswith("[Unit]\n") for unit in units)
+@pytest.mark.parametrize("folder", [USER, SYSTEM], ids=_in_folder)
+def test_systemd_finds_nothing_wrong_with_the_units(folder: Path, tmp_path: Path) -> None:
+    """`systemd-analyze verify` says nothing about them."""
+    code, said = _checked_by_systemd(folder, tmp_path)
+    assert (code, said) == (0, "")
+
+
+@pytest.mark.parametrize("path", FAILURES, ids=_in_folder)
+def test_a_failure_is_told_with_what_the_run_said_last(path: Path, tmp_path: Path) -> None:
+    """Once in twelve hours; the shell line is run with programs that only repeat what they get."""
+    unit = _parsed(path)
+    assert unit["Unit"]["StartLimitIntervalSec"] == ["12h"]
+    assert unit["Unit"]["StartLimitBurst"] == ["1"]
+    (command,) = unit["Service"]["ExecStart"]
+    for name, does in {
+        "journalctl": 'echo "Run auth login ($*)"',
+        "notify-send": 'echo "$@"',
+        "sendmail": "cat",
+    }.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
+        (tmp_path / name).chmod(0o755)
+    for mark, value in {"%i": SYNC, "%H": "attic", "/usr/sbin/": "", "$$": "$"}.items():
+        command = command.replace(mark, value)
+
+    done = subprocess.run(
+        shlex.split(command),
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "MONITOR_EXIT_STATUS": "4"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"{SYNC} failed" in done.stdout
+    assert f"--unit={SYNC}" in done.stdout
+    assert "Run auth login" in done.stdout
+    assert ("(exit 4)" in done.stdout) == (path.parent == SYSTEM)
+
+
+def test_a_command_is_run_as_the_service_runs(tmp_path: Path) -> None:
+    """The same user, directory, settings and key; the arguments as they were typed."""
+    fake = tmp_path / "systemd-run"
+    fake.write_text('#!/bin/sh\nfor each; do echo "$each"; done\n')
+    fake.chmod(0o755)
+    script = SYSTEM / "spotify-hist-service"
+
+    done = subprocess.run(
+        [script, "query", "sql", "select 1"],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    service = _parsed(SYSTEM / SYNC)["Service"]
+    said = done.stdout.splitlines()
+    for key in ("User", "DynamicUser", "StateDirectory", "StateDirectoryMode", "UMask",
+                "EnvironmentFile", "LoadCredential"):  # fmt: skip
+        assert f"--property={key}={service[key][0]}" in said
+    (home,) = service["Environment"]
+    assert f"--setenv={home.replace('%S', '/var/lib')}" in said
+    assert said[said.index("--") + 1 :] == [PROGRAMS[SYSTEM], "query", "sql", "select 1"]
+
+
+def _cron_line() -> str:
+    text = (CONTRIB / "crontab").read_text(encoding="utf-8")
+    (line,) = [line for line in text.splitlines() if line and not line.startswith("#")]
+    return line
 
 
 def test_the_cron_line_has_five_fields_and_a_command_that_exists(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Five fields of time, then `sync`; a % would end the command for cron."""
-    (line,) = _cron_lines()
+    line = _cron_line()
     fields = line.split(maxsplit=5)
     assert all(re.fullmatch(r"\*|\*/\d+|\d+", field) for field in fields[:5])
     assert fields[0] == "*/10"
     assert "%" not in line
-    assert _is_a_command(fields[5], "$HOME/.local/bin/spotify-hist")
+    program = '"$HOME/.local/bin/spotify-hist"'
+    ours = re.search(rf"{re.escape(program)}[^>;]*?(?= \d?>)", line)
+    assert ours is not None
+    assert _is_a_command(shlex.split(ours[0]), program.strip('"'))
     assert "sync" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("path", [SERVICE, TIMER, CONTRIB / "crontab"])
+@pytest.mark.parametrize(
+    ("code", "err", "mailed"),
+    [
+        (0, "", ""),
+        (0, "Warning: the login ends soon.", "Warning: the login ends soon.\n"),
+        (5, "Error: Spotify cannot be reached.", ""),
+        (4, "Error: The login has ended.\nlog in", "Error: The login has ended.\nlog in\n"),
+    ],
+)
+def test_cron_mails_what_somebody_has_to_do_and_nothing_else(
+    tmp_path: Path, code: int, err: str, mailed: str
+) -> None:
+    """Whatever the line prints is mailed: no counts, no passing trouble."""
+    program = tmp_path / ".local" / "bin" / "spotify-hist"
+    program.parent.mkdir(parents=True)
+    program.write_text(f"#!/bin/sh\necho 3 new plays\nprintf %s '{err}' >&2\nexit {code}\n")
+    program.chmod(0o755)
+
+    done = subprocess.run(
+        ["/bin/sh", "-c", _cron_line().split(maxsplit=5)[5]],
+        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.stdout, done.stderr) == (mailed, "")
+
+
+def test_the_launchd_job_runs_sync_every_ten_minutes_in_the_background(tmp_path: Path) -> None:
+    """Its shell line is run with a program that repeats its arguments, and says so in the log."""
+    job: dict[str, Any] = plistlib.loads(PLIST.read_bytes())
+    assert job["Label"] == PLIST.stem
+    assert job["StartInterval"] == 600
+    assert job["LowPriorityIO"] is True
+    assert job["Umask"] == 0o077
+    assert set(job["EnvironmentVariables"]) <= {option.variable for option in settings.OPTIONS}
+    program = tmp_path / ".local" / "bin" / "spotify-hist"
+    log = tmp_path / "Library" / "Logs" / "spotify-hist.log"
+    for path in (program, log):
+        path.parent.mkdir(parents=True)
+    program.write_text('#!/bin/sh\necho "$@"\necho trouble >&2\n')
+    program.chmod(0o755)
+
+    environment = {**os.environ, "HOME": str(tmp_path), **job["EnvironmentVariables"]}
+    subprocess.run(job["ProgramArguments"], env=environment, check=True)
+
+    assert log.read_text() == "sync\ntrouble\n"
+
+
+def test_the_container_stays_unprivileged_and_keeps_everything_in_its_volume(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The image copies files that exist and runs a command that exists; variables are settings."""
+    image = (CONTRIB / "docker" / "Dockerfile").read_text(encoding="utf-8")
+    compose = (CONTRIB / "docker" / "compose.yaml").read_text(encoding="utf-8")
+    copied = [words for words in map(str.split, image.splitlines()) if words[:1] == ["COPY"]]
+    for words in copied:
+        assert all((CONTRIB.parent / source).exists() for source in words[1:-1])
+    assert re.search(r"^USER (?!0|root)", image, re.MULTILINE)
+    arguments = re.search(r"^CMD \[(.*)\]$", image, re.MULTILINE)
+    assert arguments is not None
+    assert _is_a_command([OURS, *re.findall(r'"([^"]*)"', arguments[1])], OURS)
+    assert "--every" in capsys.readouterr().out
+    assert "SPOTIFY_HIST_HOME=/data" in image
+    assert "VOLUME /data" in image
+    assert "history:/data" in compose
+    known = {option.variable for option in settings.OPTIONS}
+    known |= {f"{option.variable}_FILE" for option in settings.OPTIONS if option.secret}
+    assert set(re.findall(r"^ +(SPOTIFY_HIST_\w+):", compose, re.MULTILINE)) <= known
+
+
+@pytest.mark.parametrize("path", FILES, ids=_in_folder)
 def test_the_contrib_readme_names_every_file(path: Path) -> None:
-    """Each file is named, the units by the pattern they are copied with."""
-    readme = (CONTRIB / "README.md").read_text(encoding="utf-8")
-    assert path.stem in readme
-    assert path.parent == CONTRIB or "contrib/systemd/spotify-hist-sync.*" in readme
+    """Each file is named, or is among those copied by a pattern."""
+    patterns = re.findall(r"contrib/(\S*\*\S*)", README)
+    assert _in_folder(path) in README or any(
+        path in set(CONTRIB.glob(pattern)) for pattern in patterns
+    )

@@ -112,6 +112,7 @@ def test_the_link_asks_for_a_code_with_pkce_and_least_scope() -> None:
         "scope": "user-read-recently-played",
         "redirect_uri": "http://127.0.0.1:9/callback",
         "state": login.state,
+        "show_dialog": "true",
         "code_challenge_method": "S256",
         "code_challenge": base64.urlsafe_b64encode(digest).decode().rstrip("="),
     }

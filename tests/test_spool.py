@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
+import os
 from datetime import UTC, datetime, timedelta, timezone
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+from unittest import mock
 
 import pytest
 from conftest import NOW
 from processes import Child
 from raw_rows import API
 
-from spotify_hist.collect.poll import UserPoll, drain
-from spotify_hist.collect.spool import Spool
-from spotify_hist.errors import DatabaseBusy, ExitCode, StorageFull
+from spotify_hist.collect.pages import Outcome, drain, read_body, settle, way_back
+from spotify_hist.collect.spool import Spool, SpooledPage
+from spotify_hist.errors import BadInput, DatabaseBusy, ExitCode, StorageFull, Temporary
 from spotify_hist.model import Account
+from spotify_hist.store import checkpoints, coverage
 
 if TYPE_CHECKING:
     from spotify_hist.settings import Settings
@@ -28,7 +34,7 @@ START = datetime(2026, 10, 1, tzinfo=UTC)
 DRAIN = """
 import sys
 from datetime import UTC, datetime
-from spotify_hist.collect.poll import drain
+from spotify_hist.collect.pages import drain
 from spotify_hist.collect.spool import Spool
 from spotify_hist.settings import load
 from spotify_hist.store.database import Database
@@ -76,7 +82,7 @@ def page(*items: object, **more: object) -> bytes:
     return json.dumps({"items": items, "next": None, "cursors": None, **more}).encode()
 
 
-def drained(spool: Spool, database: Database) -> list[UserPoll]:
+def drained(spool: Spool, database: Database) -> list[Outcome]:
     """Commit what waits."""
     return list(drain(spool, database, lambda: NOW))
 
@@ -114,7 +120,7 @@ def test_pages_committed_before_a_failure_stay_told(
     spool.add(ANN, page(item(0)), NOW)
     spool.add(BOB, page(item(1)), NOW + timedelta(seconds=1))
     outcomes = drain(spool, impatient, lambda: NOW)
-    assert next(outcomes).account_id == ANN.account_id
+    assert next(outcomes).account == ANN
     with database.write("other"), pytest.raises(DatabaseBusy):
         next(outcomes)
     assert [waiting.account for waiting in spool.pages()] == [BOB]
@@ -133,7 +139,7 @@ def test_pages_are_taken_in_the_order_they_were_fetched(spool: Spool) -> None:
 
 def test_only_the_owner_may_read_a_page(settings: Settings, spool: Spool) -> None:
     """It tells what someone listened to."""
-    path = spool.add(ANN, page(item(0)), NOW)
+    path = spool.add(ANN, page(item(0)), NOW).path
     spool.set_aside(path)
     places = [settings.spool, *settings.spool.rglob("*")]
     assert [place.stat().st_mode & 0o777 for place in places] == [0o700, 0o700, 0o600]
@@ -181,7 +187,7 @@ def test_a_page_with_a_wrong_field_is_set_aside(
     settings: Settings, spool: Spool, database: Database, change: dict[str, object]
 ) -> None:
     """Nothing of it reaches the database."""
-    path = spool.add(ANN, page(item(0)), NOW)
+    path = spool.add(ANN, page(item(0)), NOW).path
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     assert drained(spool, database) == []
     assert aside(settings) == [path.name]
@@ -207,7 +213,7 @@ def test_a_body_that_is_no_page_is_set_aside(
     settings: Settings, spool: Spool, database: Database, body: bytes
 ) -> None:
     """The page after it is committed all the same."""
-    path = spool.add(ANN, body, NOW)
+    path = spool.add(ANN, body, NOW).path
     spool.add(ANN, page(item(0)), NOW + timedelta(seconds=1))
     assert [outcome.new for outcome in drained(spool, database)] == [1]
     assert aside(settings) == [path.name]
@@ -227,18 +233,88 @@ def test_items_that_are_no_plays_are_counted_and_cost_nobody(
 
 def test_a_spool_file_of_a_later_version_may_say_more(spool: Spool, database: Database) -> None:
     """Keys it does not know do not trouble it."""
-    path = spool.add(ANN, page(item(0)), NOW)
+    path = spool.add(ANN, page(item(0)), NOW).path
     path.write_text(json.dumps(json.loads(path.read_text()) | {"etag": "x"}))
     assert [outcome.new for outcome in drained(spool, database)] == [1]
 
 
+@pytest.mark.parametrize("length", [0, 1, -1])
 def test_a_half_written_page_is_not_taken_for_one(
+    settings: Settings, spool: Spool, database: Database, length: int
+) -> None:
+    """A kill while it is written leaves a hidden file, which the next drain removes."""
+    path = spool.add(ANN, page(item(0)), NOW).path
+    partial = path.rename(settings.spool / f".{path.name}.partial")
+    partial.write_bytes(partial.read_bytes()[:length])
+    assert (len(spool), drained(spool, database)) == (0, [])
+    assert list(settings.spool.iterdir()) == []
+
+
+def test_a_page_whose_writer_died_just_before_the_end_is_not_lost(
     settings: Settings, spool: Spool, database: Database
 ) -> None:
-    """A kill while it is written leaves a hidden file, which no drain touches."""
-    path = spool.add(ANN, page(item(0)), NOW)
+    """Whole, but without its own name yet: the next drain finishes it."""
+    path = spool.add(ANN, page(item(0)), NOW).path
     path.rename(settings.spool / f".{path.name}.partial")
-    assert (len(spool), drained(spool, database)) == (0, [])
+    assert [outcome.new for outcome in drained(spool, database)] == [1]
+    assert list(settings.spool.iterdir()) == []
+
+
+@pytest.mark.parametrize("length", [0, 40, -1])
+def test_a_page_that_is_being_written_is_left_to_its_writer(
+    settings: Settings, spool: Spool, database: Database, length: int
+) -> None:
+    """Whoever writes it holds its lock."""
+    path = spool.add(ANN, page(item(0)), NOW).path
+    partial = path.rename(settings.spool / f".{path.name}.partial")
+    partial.write_bytes(partial.read_bytes()[:length])
+    with partial.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert drained(spool, database) == []
+    assert list(settings.spool.iterdir()) == [partial]
+
+
+def test_a_page_taken_for_abandoned_before_its_first_byte_is_written_all_the_same(
+    spool: Spool, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A drain may come between the making of the file and its lock."""
+    lock, drains = fcntl.flock, [spool]
+
+    def drain_first(file: IO[bytes], kind: int) -> None:
+        if kind == fcntl.LOCK_EX and drains:
+            assert list(drains.pop().pages()) == []
+        lock(file, kind)
+
+    monkeypatch.setattr(fcntl, "flock", drain_first)
+    spool.add(ANN, page(item(0)), NOW)
+    assert drains == []
+    assert [outcome.new for outcome in drained(spool, database)] == [1]
+
+
+def test_a_page_that_cannot_be_removed_is_told_and_not_counted_twice(
+    settings: Settings, spool: Spool, database: Database
+) -> None:
+    """Its rows are committed; the next drain finds them known."""
+    spool.add(ANN, page(item(0)), NOW)
+    drained(spool, database)
+    path = spool.add(ANN, page(item(2)), NOW).path
+    broken = OSError(errno.EIO, "Input/output error")
+    with (
+        mock.patch.object(Path, "unlink", side_effect=broken),
+        pytest.raises(Temporary, match="cannot be removed"),
+    ):
+        drained(spool, database)
+    assert (path.exists(), count(database)) == (True, 2)
+    assert [outcome.new for outcome in drained(spool, database)] == [0]
+    assert (len(spool), count(database)) == (0, 2)
+
+
+def test_a_full_disk_is_told_as_something_that_passes(settings: Settings, spool: Spool) -> None:
+    """And no half-made file is left on it."""
+    full = OSError(errno.ENOSPC, "No space left on device")
+    with mock.patch.object(os, "fsync", side_effect=full), pytest.raises(StorageFull):
+        spool.add(ANN, page(item(0)), NOW)
+    assert list(settings.spool.iterdir()) == []
 
 
 def test_a_spool_that_cannot_be_written_is_told_before_the_page_counts(
@@ -247,7 +323,7 @@ def test_a_spool_that_cannot_be_written_is_told_before_the_page_counts(
     """A file in the directory's place."""
     settings.spool.parent.mkdir(parents=True)
     settings.spool.write_text("in the way")
-    with pytest.raises(StorageFull, match="spool"):
+    with pytest.raises(BadInput, match="spool"):
         spool.add(ANN, page(item(0)), NOW)
     assert settings.spool.read_text() == "in the way"
 
@@ -278,9 +354,22 @@ def test_two_drains_at_once_commit_each_play_once(
     assert (len(spool), aside(settings), count(database)) == (0, [], 12)
 
 
+def test_a_page_that_is_gone_when_its_turn_comes_is_not_committed(
+    spool: Spool, database: Database
+) -> None:
+    """Somebody removed its listener after the drain had read it."""
+    spool.add(ANN, page(item(0)), NOW)
+    spool.add(BOB, page(item(1)), NOW + timedelta(seconds=1))
+    waiting = list(spool.pages())
+    waiting[0].path.unlink()
+    outcomes = [settle(each, spool, database, lambda: NOW) for each in waiting]
+    assert [each and each.account for each in outcomes] == [None, BOB]
+    assert count(database, "users") == 1
+
+
 def test_two_drains_may_set_the_same_file_aside(settings: Settings, spool: Spool) -> None:
     """The second one finds it gone."""
-    path = spool.add(ANN, b"", NOW)
+    path = spool.add(ANN, b"", NOW).path
     spool.set_aside(path)
     spool.set_aside(path)
     assert aside(settings) == [path.name]
@@ -344,6 +433,148 @@ def test_a_full_page_that_joins_on_proves_there_is_none(
     first, second = drained(spool, database)
     assert (first.gap, second.gap) == (None, None)
     assert (second.new, count(database)) == (49, 99)
+
+
+def test_late_plays_in_a_page_do_not_move_its_gap(spool: Spool, database: Database) -> None:
+    """The gap lies between the newest play known and the first one after it (FACTS 3.4)."""
+    spool.add(ANN, page(item(0), item(400)), NOW)
+    late = [item(100), item(200)]
+    recent = [item(500 + each) for each in range(48)]
+    spool.add(ANN, page(*late, *recent), NOW + timedelta(hours=9))
+    gap = drained(spool, database)[1].gap
+    assert gap is not None
+    assert gap.after == START + timedelta(minutes=400, milliseconds=123)
+    assert gap.before == START + timedelta(minutes=500, milliseconds=123)
+
+
+def test_a_full_page_of_late_plays_alone_proves_no_gap(spool: Spool, database: Database) -> None:
+    """All of them are older than what was known: nothing is said of the time after that."""
+    spool.add(ANN, page(item(1000)), NOW)
+    spool.add(ANN, page(*(item(each) for each in range(50))), NOW + timedelta(hours=9))
+    assert [outcome.gap for outcome in drained(spool, database)] == [None, None]
+
+
+def gap_made(spool: Spool, database: Database, long_ms: int = 240_000) -> None:
+    """A gap from minute 49 to minute 70 between two full pages of four-minute tracks."""
+    track = API["track"]
+    assert isinstance(track, dict)
+    long = track | {"duration_ms": long_ms}
+    for first in (0, 70):
+        plays = [item(first + each, track=long) for each in range(50)]
+        spool.add(ANN, page(*plays), NOW + timedelta(hours=first))
+    assert [each.gap is not None for each in drained(spool, database)] == [False, True]
+
+
+def open_gaps(database: Database) -> int:
+    """How many gaps nothing has filled."""
+    with database.read() as connection:
+        return len(coverage.open_gaps(connection, user_id=1, since=None, until=None))
+
+
+def test_a_page_that_holds_the_play_before_a_gap_closes_it(
+    spool: Spool, database: Database
+) -> None:
+    """Spotify then tells of all that came after that play."""
+    gap_made(spool, database)
+    spool.add(ANN, page(item(49), item(55), item(119)), NOW + timedelta(days=9))
+    [outcome] = drained(spool, database)
+    assert (outcome.new, outcome.late, outcome.gaps_closed, open_gaps(database)) == (1, 1, 1, 0)
+
+
+def test_an_older_play_that_is_shown_again_does_not_close_a_gap(
+    spool: Spool, database: Database
+) -> None:
+    """A play far before the gap may have come late; it says nothing about the gap."""
+    gap_made(spool, database)
+    spool.add(ANN, page(item(12), item(55), item(119)), NOW + timedelta(days=9))
+    [outcome] = drained(spool, database)
+    assert (outcome.gaps_closed, open_gaps(database)) == (0, 1)
+
+
+def test_late_plays_that_leave_no_room_close_a_gap(spool: Spool, database: Database) -> None:
+    """Four-minute tracks every four minutes: nothing of half a minute fits between them."""
+    gap_made(spool, database)
+    track = API["track"]
+    assert isinstance(track, dict)
+    long = track | {"duration_ms": 240_000}
+    for turn, minute in enumerate((53, 57, 61, 65, 69)):
+        spool.add(ANN, page(item(minute, track=long), item(119)), NOW + timedelta(days=turn + 9))
+    outcomes = drained(spool, database)
+    assert [each.gaps_closed for each in outcomes] == [0, 0, 0, 0, 1]
+    assert open_gaps(database) == 0
+
+
+def test_a_backfill_that_reaches_the_play_before_a_gap_closes_it(
+    spool: Spool, database: Database
+) -> None:
+    """Page by page it was told of everything down to that play."""
+    gap_made(spool, database)
+    for before, minutes in ((68, (60, 64)), (60, (49, 50))):
+        before_ms = round((START + timedelta(minutes=before)).timestamp() * 1000)
+        body = page(*map(item, minutes))
+        spool.add(ANN, body, NOW + timedelta(days=9, minutes=-before), before_ms=before_ms)
+    assert [each.gaps_closed for each in drained(spool, database)] == [0, 1]
+
+
+def test_a_page_of_a_backfill_proves_no_gap(spool: Spool, database: Database) -> None:
+    """It was asked for older plays: that it shares nothing with newer ones is no wonder."""
+    spool.add(ANN, page(item(-500)), NOW)
+    body = page(*(item(each) for each in range(50)))
+    spool.add(ANN, body, NOW + timedelta(days=1), before_ms=2_000_000_000_000, until_ms=0)
+    outcomes = drained(spool, database)
+    assert [(each.job, each.gap) for each in outcomes] == [("poll", None), ("backfill", None)]
+
+
+def test_a_backfilled_page_committed_twice_leaves_the_same_state(
+    settings: Settings, spool: Spool, database: Database
+) -> None:
+    """A kill between its commit and its removal: how far the backfill came stays true."""
+    states = []
+    for _ in range(2):
+        spool.add(ANN, page(item(0), item(9)), NOW, before_ms=2_000_000_000_000, until_ms=5)
+        drained(spool, database)
+        with database.read() as connection:
+            states.append(checkpoints.states(connection, "backfill"))
+    assert states[0] == states[1]
+    assert states[0][1]["new"] == 2
+    assert states[0][1]["finished"] is False
+
+
+def test_a_backfill_remembers_where_it_is_and_why_it_ended(
+    spool: Spool, database: Database
+) -> None:
+    """The cursor of the next page; `end` past the last play (FACTS 3.2)."""
+    first_ms = round((START + timedelta(milliseconds=123)).timestamp() * 1000)
+    spool.add(ANN, page(item(0), item(9)), NOW, before_ms=first_ms + 900_000, until_ms=5)
+    drained(spool, database)
+    with database.read() as connection:
+        state = checkpoints.states(connection, "backfill")[1]
+    assert (state["before_ms"], state["reached_ms"], state["stopped_by"]) == (
+        first_ms,
+        first_ms,
+        None,
+    )
+    spool.add(ANN, page(), NOW, before_ms=first_ms, until_ms=5)
+    drained(spool, database)
+    with database.read() as connection:
+        state = checkpoints.states(connection, "backfill")[1]
+    assert (state["reached_ms"], state["finished"], state["stopped_by"], state["new"]) == (
+        first_ms,
+        True,
+        "end",
+        2,
+    )
+
+
+@pytest.mark.parametrize(
+    ("cursor", "stopped_by"), [("900", None), ("400", "max_days"), ("1000", "no_progress")]
+)
+def test_spotifys_cursor_says_where_the_next_page_begins(cursor: str, stopped_by: str) -> None:
+    """The cursor comes first, else the oldest play; it must lead to older plays than the last."""
+    body = read_body(page(item(0), cursors={"before": cursor, "after": "x"}).decode())
+    assert body is not None
+    asked = SpooledPage(Path(), ANN, NOW, "", before_ms=1000, until_ms=500)
+    assert way_back(asked, body).stopped_by == stopped_by
 
 
 def test_late_plays_are_told(spool: Spool, database: Database) -> None:

@@ -32,8 +32,9 @@ from spotify_hist.errors import (
 )
 from spotify_hist.model import Account
 from spotify_hist.sources.spotify import oauth
+from spotify_hist.sources.spotify.answers import Answer, json_object, retry_after_s
 from spotify_hist.sources.spotify.client import Spotify, login
-from spotify_hist.sources.spotify.http import Answer, Http, json_object, retry_after_s
+from spotify_hist.sources.spotify.http import Http
 from spotify_hist.sources.spotify.models import Me, RecentlyPlayed
 from spotify_hist.sources.spotify.vault import Token, Vault
 
@@ -497,12 +498,38 @@ def test_an_ended_login_is_forgotten_and_the_command_named(
     vault.save(STALE)
     route = respx.post(TOKEN_URL).respond(400, json={"error": "invalid_grant"})
     with client(config, vault) as spotify:
-        for expected in ("has ended", "no Spotify login"):
-            with pytest.raises(LoginNeeded, match=expected) as caught:
+        for _ in range(2):
+            with pytest.raises(LoginNeeded, match="has ended") as caught:
                 spotify.recently_played()
-            assert "'spotify-hist auth login'" in caught.value.hint
+            assert caught.value.hint == (
+                "Run 'spotify-hist auth login' and log in to Spotify as Ada."
+            )
     assert vault.tokens() == []
+    assert [ended.account for ended in vault.ended()] == [STALE.account]
     assert route.call_count == 1
+
+
+@respx.mock
+def test_an_ended_login_that_cannot_be_noted_is_told_all_the_same(
+    config: settings.Settings, vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk must not hide that somebody has to log in; the next run is told again."""
+    vault.save(STALE)
+    respx.post(TOKEN_URL).respond(400, json={"error": "invalid_grant"})
+
+    def full(*_: object) -> None:
+        raise StorageFull("No space is left.")
+
+    monkeypatch.setattr(Vault, "end", full)
+    with client(config, vault) as spotify, pytest.raises(LoginNeeded, match="has ended"):
+        spotify.recently_played()
+    assert stored(vault) == STALE
+
+
+def test_a_listener_who_never_logged_in_is_told_so(config: settings.Settings, vault: Vault) -> None:
+    """There is nothing to renew."""
+    with client(config, vault) as spotify, pytest.raises(LoginNeeded, match="no Spotify login"):
+        spotify.recently_played()
 
 
 @respx.mock
@@ -533,6 +560,34 @@ def test_a_full_disk_is_found_out_before_the_old_token_is_spent(
     with client(config, vault) as spotify, pytest.raises(StorageFull):
         spotify.recently_played()
     assert route.call_count == 0
+
+
+@respx.mock
+@pytest.mark.parametrize("failures", [1, 2, 3])
+def test_a_renewed_token_is_not_given_up_at_the_first_trouble_with_the_disk(
+    config: settings.Settings, vault: Vault, monkeypatch: pytest.MonkeyPatch, failures: int
+) -> None:
+    """The old one may be dead: two failures are survived, the third is told."""
+    vault.save(STALE)
+    respx.post(TOKEN_URL).side_effect = grants(1)
+    respx.get(RECENT).respond(200, json={"items": []})
+    save, failed = Vault.save, 0
+
+    def fail(where: Vault, token: Token) -> None:
+        nonlocal failed
+        if token.refresh_token == "refresh-1" and failed < failures:
+            failed += 1
+            raise StorageFull("No space is left.")
+        save(where, token)
+
+    monkeypatch.setattr(Vault, "save", fail)
+    with client(config, vault) as spotify:
+        if failures < 3:
+            spotify.recently_played()
+            assert stored(vault).refresh_token == "refresh-1"
+        else:
+            with pytest.raises(StorageFull):
+                spotify.recently_played()
 
 
 @respx.mock

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import duckdb
 import pytest
 from processes import Child, wait_until
 
 from spotify_hist.errors import (
+    BadInput,
     DamagedDatabase,
     DatabaseBusy,
     NewerDatabase,
     NoHistory,
+    StorageFull,
     Temporary,
 )
 from spotify_hist.store import migrate
-from spotify_hist.store.database import Database, integers
+from spotify_hist.store.database import Database, integers, translated
 from spotify_hist.store.gate import Gate
 from spotify_hist.store.migrate import Migration
 
@@ -380,6 +385,40 @@ def test_a_full_disk_is_a_matter_of_later(made: Database) -> None:
     assert listeners(made) == 1
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        duckdb.FatalException("FATAL Error: fsync failed!"),
+        duckdb.TransactionException(
+            'Failed to commit: Could not write file "h.duckdb.wal": Input/output error'
+        ),
+        duckdb.IOException('IO Error: Could not read from file "h.duckdb": Input/output error'),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_broken_disk_is_told_as_one(tmp_path: Path, error: duckdb.Error) -> None:
+    """In the words of DuckDB 2.0, as a fault of the disk provokes them."""
+    with pytest.raises(BadInput, match="disk") as caught, translated(tmp_path / "h.duckdb"):
+        raise error
+    assert type(caught.value) is BadInput
+
+
+def test_a_database_that_cannot_be_made_leaves_nothing_and_says_why(database: Database) -> None:
+    """The disk is full, or broken, at the very moment the file gets its name."""
+    for number, kind in ((errno.ENOSPC, StorageFull), (errno.EIO, BadInput)):
+        refused = OSError(number, os.strerror(number))
+        with (
+            mock.patch.object(Path, "replace", side_effect=refused),
+            pytest.raises(kind),
+            database.write("test"),
+        ):
+            pytest.fail("the file was made all the same")
+        assert not database.exists()
+    with database.write("test"):
+        pass
+    assert database.exists()
+
+
 # -- the schema
 
 
@@ -453,6 +492,15 @@ def test_a_migration_that_was_changed_is_damage(made: Database) -> None:
     with made.write("test") as connection:
         connection.execute("update schema_migrations set checksum = 'x' where version = 1")
     with pytest.raises(DamagedDatabase, match="Migration 1"), made.read():
+        pass
+
+
+def test_a_table_of_migrations_of_another_shape_is_damage(made: Database) -> None:
+    """Another program may use the same name for it."""
+    with made.write("test") as connection:
+        connection.execute("drop table schema_migrations")
+        connection.execute("create table schema_migrations (name varchar)")
+    with pytest.raises(DamagedDatabase, match="not one of ours"), made.read():
         pass
 
 

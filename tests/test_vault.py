@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
+import time
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs
 
 import pytest
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
+from processes import Child
 
+from spotify_hist import settings as settings_module
 from spotify_hist.errors import SettingsError, StorageFull, Temporary, VaultError
 from spotify_hist.model import Account
-from spotify_hist.sources.spotify.vault import Token, Vault
+from spotify_hist.sandbox import browser
+from spotify_hist.sandbox.life import live
+from spotify_hist.sandbox.server import Sandbox
+from spotify_hist.sources.spotify import oauth
+from spotify_hist.sources.spotify.client import Spotify, login
+from spotify_hist.sources.spotify.files import Folder
+from spotify_hist.sources.spotify.vault import Ended, Token, Vault, stem_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -175,11 +181,82 @@ def test_a_damaged_token_or_key_file_is_an_error_with_a_remedy(
     whole = file.read_bytes()
     file.write_bytes(damage)
     with pytest.raises(VaultError, match="damaged"):
-        vault.tokens()
+        vault.load("acc-1")
     file.write_bytes(whole)
     (tmp_path / "key").write_bytes(damage)
     with pytest.raises(VaultError, match="damaged"):
         vault.load("acc-1")
+
+
+def test_a_damaged_token_stops_nobody_else_and_is_told_apart(tmp_path: Path) -> None:
+    """The readable logins go on; the other is named by what can be made of its account id."""
+    vault = Vault(tmp_path, KEY)
+    vault.save(make_token("a"))
+    vault.save(make_token("b"))
+    (tmp_path / f"{stem_of('a')}.token").write_bytes(b"gAAAAA")
+    assert [token.account.account_id for token in vault.tokens()] == ["b"]
+    (broken,) = vault.unreadable()
+    assert broken.stem == stem_of("a")
+    assert "damaged" in broken.error.message
+    vault.forget_file(broken.stem)
+    assert vault.unreadable() == []
+
+
+def test_an_ended_login_is_remembered_without_a_secret_until_the_next_one(tmp_path: Path) -> None:
+    """The token is gone; that there was a login, whose, and why it ended stays (FACTS 2.4)."""
+    vault, token = Vault(tmp_path, KEY), make_token()
+    vault.save(token)
+    vault.end(token, 5.0, "It has ended.")
+    ended = Ended(token.account, 5.0, "It has ended.")
+    assert vault.load("acc-1") is None
+    assert (vault.tokens(), vault.ended(), vault.ending("acc-1")) == ([], [ended], ended)
+    content = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert b"refresh-0" not in content
+    assert b"access-0" not in content
+    assert {mode(path) for path in tmp_path.iterdir()} == {0o600}
+    vault.save(token)
+    assert (vault.tokens(), vault.ended(), vault.ending("acc-1")) == ([token], [], None)
+    assert list(tmp_path.glob("*.ended")) == []
+
+
+def test_logging_out_forgets_an_ended_login_too(tmp_path: Path) -> None:
+    """No later run asks that listener to log in again."""
+    vault, token = Vault(tmp_path, KEY), make_token()
+    vault.save(token)
+    vault.end(token, 5.0, "It has ended.")
+    vault.forget("acc-1")
+    assert (vault.ended(), vault.ending("acc-1")) == ([], None)
+
+
+@pytest.mark.parametrize("stops_at", ["replace", "remove"])
+def test_a_crash_while_a_login_ends_leaves_a_trace_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stops_at: str
+) -> None:
+    """Either the token is still there, to be refused again, or the marker is."""
+    vault, token = Vault(tmp_path, KEY), make_token()
+    vault.save(token)
+
+    def crash(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Folder, stops_at, crash)
+        with pytest.raises(KeyboardInterrupt):
+            vault.end(token, 5.0, "It has ended.")
+    assert (vault.tokens(), vault.ended()) == ([token], [])
+    vault.end(token, 5.0, "It has ended.")
+    assert (vault.tokens(), len(vault.ended())) == ([], 1)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"[" * 100_000, b"\xff"])
+def test_a_damaged_marker_counts_as_none(tmp_path: Path, content: bytes) -> None:
+    """It is a help for the person and must not stop anybody."""
+    vault, token = Vault(tmp_path, KEY), make_token()
+    vault.save(token)
+    vault.end(token, 5.0, "It has ended.")
+    (marker,) = tmp_path.glob("*.ended")
+    marker.write_bytes(content)
+    assert (vault.ended(), vault.ending("acc-1")) == ([], None)
 
 
 def test_a_token_under_another_accounts_name_is_not_taken(tmp_path: Path) -> None:
@@ -202,7 +279,7 @@ def test_a_crash_before_the_rename_leaves_the_old_token_and_blocks_nothing(
     """The old token is intact, and a leftover file does not stop the next save."""
     vault = Vault(tmp_path, KEY)
     vault.save(make_token())
-    leftover = next(tmp_path.glob("*.token")).with_suffix(".tmp")
+    leftover = next(tmp_path.glob("*.token")).with_suffix(".token.tmp")
 
     def crash(*_: object) -> None:
         raise KeyboardInterrupt
@@ -402,104 +479,100 @@ def test_a_process_killed_while_saving_leaves_a_whole_token_and_no_lock(tmp_path
     assert vault.load("acc-1") == make_token()
 
 
-class RotatingSpotify(ThreadingHTTPServer):
-    """A stand-in whose refresh tokens die the moment they are used, as FACTS 2.5 allows."""
-
-    daemon_threads = True
-
-    def __init__(self, lifetime_s: int) -> None:
-        super().__init__(("127.0.0.1", 0), RotatingHandler)
-        self.lifetime_s = lifetime_s
-        self.guard = threading.Lock()
-        self.serial = 0
-        self.dead_uses = 0
-
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-
-class RotatingHandler(BaseHTTPRequestHandler):
-    """Answers the token endpoint and /v1/me."""
-
-    def do_POST(self) -> None:
-        """Rotate, or refuse a spent token."""
-        server = self.server
-        assert isinstance(server, RotatingSpotify)
-        form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
-        with server.guard:
-            if form["refresh_token"] != [f"refresh-{server.serial}"]:
-                server.dead_uses += 1
-                self.answer(400, {"error": "invalid_grant"})
-                return
-            server.serial += 1
-            serial = server.serial
-        self.answer(
-            200,
-            {
-                "access_token": f"access-{serial}",
-                "refresh_token": f"refresh-{serial}",
-                "expires_in": server.lifetime_s,
-            },
-        )
-
-    def do_GET(self) -> None:
-        """Tell whose token it is; the one the test begins with has expired."""
-        is_good = self.headers["Authorization"] != "Bearer access-0"
-        self.answer(200 if is_good else 401, {"account_id": "acc-1"})
-
-    def answer(self, status: int, body: dict[str, object]) -> None:
-        """Send JSON."""
-        data = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
-        """Stay quiet."""
-
-
-CALL_ME = """
-import sys, pathlib, time
+REFRESH_FOREVER = """
+import sys, time
 from spotify_hist import settings
 from spotify_hist.sources.spotify.client import Spotify
 from spotify_hist.sources.spotify.vault import Vault
 import cryptography.fernet
-home, url, key = sys.argv[1:4]
-config = settings.load(
-    home, {"SPOTIFY_HIST_API_URL": url, "SPOTIFY_HIST_ACCOUNTS_URL": url}
-)
-vault = Vault(config.vault, key)
-with Spotify(config, vault, "acc-1", time.time) as spotify:
+config = settings.load(sys.argv[1])
+vault = Vault(config.vault, None)
+with Spotify(config, vault, sys.argv[2], time.time) as spotify:
     print("ready", flush=True)
-    sys.stdin.readline()
-    for _ in range(3):
-        print(spotify.me().account_id)
+    while sys.stdin.readline():
+        print(spotify.me().account_id, flush=True)
 """
 
 
-@pytest.mark.parametrize(("lifetime_s", "refreshes"), [(3600, 1), (1, 12)])
-def test_processes_refreshing_a_rotating_token_at_once_never_use_a_dead_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lifetime_s: int, refreshes: int
+def test_eight_processes_refreshing_a_rotating_token_at_once_never_use_a_dead_one(
+    home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Four processes, three calls each: every call succeeds, no refresh too many, none lost."""
-    monkeypatch.setenv("NO_PROXY", "*")
-    vault = Vault(tmp_path / "vault", KEY)
-    vault.save(make_token())
-    with RotatingSpotify(lifetime_s) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            with workers(4, CALL_ME, str(tmp_path), server.url, KEY) as running:
-                assert start_together(running) == [["acc-1"] * 3] * 4
-        finally:
-            server.shutdown()
-            thread.join()
-        assert server.dead_uses == 0
-        assert server.serial == refreshes
-    final = vault.load("acc-1")
-    assert final is not None
-    assert final.refresh_token == f"refresh-{refreshes}"
-    assert final.authorized_at == make_token().authorized_at
+    """Every call succeeds, nobody refreshes without need, and the last token is the live one."""
+    with logged_in(home, monkeypatch, rotate_every=1) as (sandbox, vault, account_id):
+        with ExitStack() as stack:
+            children = [
+                stack.enter_context(Child(REFRESH_FOREVER, home, account_id)) for _ in range(8)
+            ]
+            assert [child.line() for child in children] == ["ready"] * 8
+            # A token of half a minute is renewed before each call, one of an hour once.
+            for refreshes, lifetime_s in ((1, 3600), (2, 3600), (10, 30), (18, 30)):
+                sandbox.accounts.token_lifetime_s = lifetime_s
+                sandbox.expire_access_tokens()
+                for child in children:
+                    child.go_on()
+                assert [child.line() for child in children] == [account_id] * 8
+                assert sandbox.accounts.refreshes == refreshes
+        assert vault.ended() == []
+        with Spotify(settings_module.load(), vault, account_id, time.time) as spotify:
+            assert spotify.me().account_id == account_id
+
+
+DIE_AFTER_SAVING = """
+import os, signal, sys, time
+from spotify_hist import settings
+from spotify_hist.sources.spotify.client import Spotify
+from spotify_hist.sources.spotify.vault import Vault
+
+saved = []
+real_save = Vault.save
+
+def save(vault, token):
+    real_save(vault, token)
+    saved.append(token)
+    if len({each.refresh_token for each in saved}) == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+Vault.save = save
+config = settings.load(sys.argv[1])
+with Spotify(config, Vault(config.vault, None), sys.argv[2], time.time) as spotify:
+    spotify.me()
+print("survived")
+"""
+
+
+def test_a_process_killed_between_renewing_a_token_and_using_it_loses_nothing(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Spotify has ended the old refresh token by then; the new one is on disk (FACTS 2.5)."""
+    with logged_in(home, monkeypatch, rotate_every=1) as (sandbox, vault, account_id):
+        before = vault.tokens()[0].refresh_token
+        sandbox.expire_access_tokens()
+        with Child(DIE_AFTER_SAVING, home, account_id) as child:
+            code, said, err = child.finish()
+        assert (code, said) == (-9, ""), err
+        assert vault.tokens()[0].refresh_token != before
+        with Spotify(settings_module.load(), vault, account_id, time.time) as spotify:
+            assert spotify.me().account_id == account_id
+            sandbox.expire_access_tokens()
+            assert spotify.me().account_id == account_id
+        assert sandbox.accounts.refreshes == 2
+
+
+@contextmanager
+def logged_in(
+    home: Path, monkeypatch: pytest.MonkeyPatch, *, rotate_every: int
+) -> Iterator[tuple[Sandbox, Vault, str]]:
+    """A local Spotify whose listener is logged in, the vault in `home`, and the account's id."""
+    now = datetime.now(UTC)
+    life = live(3, start=now - timedelta(days=1), end=now)
+    with Sandbox(life, now=now, rotate_every=rotate_every) as sandbox:
+        monkeypatch.setenv("SPOTIFY_HIST_API_URL", sandbox.url)
+        monkeypatch.setenv("SPOTIFY_HIST_ACCOUNTS_URL", sandbox.url)
+        monkeypatch.setenv("SPOTIFY_HIST_CLIENT_ID", sandbox.client_id)
+        monkeypatch.setenv("NO_PROXY", "*")
+        config = settings_module.load(home)
+        vault = Vault(config.vault, None)
+        attempt = oauth.Login.start(sandbox.url, sandbox.client_id, "http://127.0.0.1:9/callback")
+        code = attempt.code_from(browser.agree(attempt.url))
+        token = login(config, vault, attempt, code, time.time)
+        yield sandbox, vault, token.account.account_id

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from spotify_hist.collect import staging
-from spotify_hist.collect.poll import drain
+from spotify_hist.collect.pages import drain
 from spotify_hist.collect.spool import Spool
 from spotify_hist.errors import BadInput, SpotifyHistError, Temporary
 from spotify_hist.sources.exports.archive import Caps, Member, inspect

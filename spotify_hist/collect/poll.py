@@ -5,198 +5,184 @@ Never calls Spotify while the database is open, and never loses a page it has fe
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import TYPE_CHECKING
 
-from spotify_hist import normalise
-from spotify_hist.collect.spool import Spool, SpooledPage
-from spotify_hist.errors import LoginNeeded, RateLimited, SpotifyHistError
-from spotify_hist.model import Account, ApiTrack, Record
-from spotify_hist.store import checkpoints, coverage, journal, listeners, records
+from spotify_hist.collect.logins import warning
+from spotify_hist.collect.pages import PAGE_LIMIT, Clock, Outcome, drain
+from spotify_hist.collect.people import Person, people
+from spotify_hist.collect.spool import Spool
+from spotify_hist.collect.turns import turn
+from spotify_hist.errors import AlreadyRunning, DatabaseBusy, RateLimited, SpotifyHistError
+from spotify_hist.store import journal, listeners
 
 if TYPE_CHECKING:
+    from spotify_hist.model import Account
     from spotify_hist.settings import Settings
     from spotify_hist.sources.spotify.vault import Vault
     from spotify_hist.store.coverage import Gap
     from spotify_hist.store.database import Database
 
-PAGE_LIMIT = 50  # all that Spotify keeps (FACTS 3.2)
-_NEARLY_FULL = 40
-Clock = Callable[[], datetime]
+Sleep = Callable[[float], None]
 
 
 @dataclass(frozen=True, slots=True)
 class UserPoll:
-    """What one poll brought for one listener. `new` counts plays the API had not told of before,
-    `late` those among them that are older than ones it had."""
+    """What one run brought for one listener, pages that earlier runs had to leave in the spool
+    included. `new` counts plays the API had not told of before, `late` those among them that are
+    older than ones it had. `warning` says that the login ends soon."""
 
     user: str
-    account_id: str
+    account_id: str | None
     fetched: int = 0
     new: int = 0
     late: int = 0
     rejected: int = 0
     gap: Gap | None = None
     error: SpotifyHistError | None = None
+    is_paused: bool = False
+    warning: str | None = None
+
+    def with_page(self, page: Outcome) -> UserPoll:
+        """The same and what one more page brought."""
+        return replace(
+            self,
+            user=page.user,
+            fetched=self.fetched + page.fetched,
+            new=self.new + page.new,
+            late=self.late + page.late,
+            rejected=self.rejected + page.rejected,
+            gap=page.gap or self.gap,
+        )
 
 
 def poll(
-    settings: Settings, database: Database, vault: Vault, clock: Clock, user: str | None = None
+    settings: Settings,
+    database: Database,
+    vault: Vault,
+    clock: Clock,
+    user: str | None = None,
+    *,
+    sleep: Sleep = time.sleep,
 ) -> list[UserPoll]:
     """Capture the last plays of every authorised listener, or of `user` alone.
 
-    One listener's failure is in their `error` and never stops the others. Raises LoginNeeded where
-    nobody is logged in.
+    One listener's failure is in their `error` and never stops the others; a login that has ended
+    is one. Raises LoginNeeded where nobody is logged in, AlreadyRunning where another poll is at
+    work.
     """
+    with turn(settings, "poll") as is_ours:
+        if not is_ours:
+            raise AlreadyRunning("Another poll is running.")
+        return _poll(settings, database, vault, clock, user, sleep)
+
+
+def _poll(
+    settings: Settings,
+    database: Database,
+    vault: Vault,
+    clock: Clock,
+    user: str | None,
+    sleep: Sleep,
+) -> list[UserPoll]:
     spool = Spool(settings.spool)
-    earlier_error = _try_drain(spool, database, clock)
-    accounts = [token.account for token in vault.tokens()]
-    if not accounts:
-        raise LoginNeeded("No listener is logged in to Spotify.")
-    if user is not None:
-        accounts = [_account_of(database, user, accounts)]
+    committed: list[Outcome] = []
+    # What earlier runs left; a busy database must not keep us from fetching.
+    _drain_into(committed, spool, database, clock)
     fetched: list[UserPoll] = []
-    for account in accounts:
+    for person in people(database, vault, clock(), user):
         # Spotify counts an app's calls together (FACTS 1.5): one refusal is for all.
         refusal = next((r.error for r in fetched if isinstance(r.error, RateLimited)), None)
-        fetched.append(
-            UserPoll(_shown_name(account), account.account_id, error=refusal)
-            if refusal
-            else _fetch(settings, vault, spool, account, clock)
-        )
-    committed: dict[str, UserPoll] = {}
-    error = earlier_error
+        fetched.append(_capture(settings, vault, spool, person, clock, sleep, refusal))
+    ours: list[Outcome] = []
+    error = _drain_into(ours, spool, database, clock)
+    results = [_result(each, committed, ours, error) for each in fetched]
+    if any(result.error for result in results):
+        _record_failures(database, results, clock)
+    return results
+
+
+def _capture(
+    settings: Settings,
+    vault: Vault,
+    spool: Spool,
+    person: Person,
+    clock: Clock,
+    sleep: Sleep,
+    refusal: SpotifyHistError | None,
+) -> UserPoll:
+    """Fetch one page into the spool, unless something forbids it."""
+    login = person.login
+    account_id = None if login.account is None else login.account.account_id
+    result = UserPoll(login.user, account_id, is_paused=person.is_paused, warning=warning(login))
+    if person.is_paused:
+        return result
+    if login.error is not None or login.account is None:
+        return replace(result, error=login.error)
+    if refusal is not None:
+        return replace(result, error=refusal)
     try:
-        for outcome in drain(spool, database, clock):
-            committed[outcome.account_id] = outcome
-    except SpotifyHistError as problem:
-        error = problem
-    results = [
-        result if result.error else committed.get(result.account_id, replace(result, error=error))
-        for result in fetched
-    ]
-    if not any(result.error for result in results):
-        return results
-    names = listeners.names_by_account(database)
-    return [replace(each, user=names.get(each.account_id, each.user)) for each in results]
+        fetch(settings, vault, spool, login.account, clock, sleep)
+    except SpotifyHistError as error:
+        return replace(result, error=error)
+    return result
 
 
-def drain(spool: Spool, database: Database, clock: Clock) -> Iterator[UserPoll]:
-    """Commit every waiting page, each in one transaction, and forget it; the outcome of each.
+def fetch(
+    settings: Settings, vault: Vault, spool: Spool, account: Account, clock: Clock, sleep: Sleep
+) -> None:
+    """One page of an account's last plays, on disk when this returns (DESIGN 2.1)."""
+    from spotify_hist.sources.spotify.client import Spotify
 
-    Raises DatabaseBusy and its like; then the pages that remain stay in the spool.
-    """
-    for page in spool.pages():
-        body = _body(page)
-        if body is None:
-            spool.set_aside(page.path)
-            continue
-        outcome = _commit_page(page, body, database, clock)
-        spool.remove(page)
-        yield outcome
+    with Spotify(
+        settings, vault, account.account_id, lambda: clock().timestamp(), sleep=sleep
+    ) as spotify:
+        body = spotify.recently_played(limit=PAGE_LIMIT)
+    spool.add(account, body, clock())
 
 
-@dataclass(frozen=True, slots=True)
-class _Body:
-    """The plays of a page, and whether Spotify may have had more of them."""
+def _result(
+    fetched: UserPoll,
+    earlier: Sequence[Outcome],
+    ours: Sequence[Outcome],
+    problem: SpotifyHistError | None,
+) -> UserPoll:
+    """A listener's result with all pages of theirs that were committed."""
+    result = fetched
+    for page in (*earlier, *ours):
+        if page.account.account_id == fetched.account_id:
+            result = result.with_page(page)
+    if result.error or result.is_paused:
+        return result
+    is_committed = any(page.account.account_id == fetched.account_id for page in ours)
+    # Another process may have committed our page: then nothing stopped it, and no error is due.
+    return result if is_committed else replace(result, error=problem)
 
-    items: list[object]
-    is_full: bool
+
+def _record_failures(database: Database, results: Sequence[UserPoll], clock: Clock) -> None:
+    """Failed runs and messages for `jobs` and `logs`, where the database can be written."""
+    failed = [(result, result.error) for result in results if result.error is not None]
+    if not database.exists() or all(isinstance(error, DatabaseBusy) for _, error in failed):
+        return
+    with suppress(SpotifyHistError), database.write("poll") as connection:
+        known = {each.account_id: each.user_id for each in listeners.listeners(connection)}
+        for result, error in failed:
+            user_id = known.get(result.account_id)
+            now = clock()
+            text = f"{result.user}: {error.message}"
+            journal.add_run(connection, "poll", user_id, now, now, "failed", {}, text)
+            journal.write(connection, now, [journal.Entry("error", "poll", text, user_id)])
 
 
-def _body(page: SpooledPage) -> _Body | None:
-    """What a page says, or None where it is no page at all.
-
-    A few of the 50 are missing from some full pages (FACTS 3.7): such a page still points to an
-    older one.
-    """
+def _drain_into(
+    committed: list[Outcome], spool: Spool, database: Database, clock: Clock
+) -> SpotifyHistError | None:
+    """Commit what waits; the error that stopped it."""
     try:
-        body = json.loads(page.body)
-    except (ValueError, RecursionError):
-        return None
-    items = body.get("items") if isinstance(body, dict) else None
-    if not isinstance(items, list):
-        return None
-    is_nearly_full = len(items) >= _NEARLY_FULL and bool(body.get("next"))
-    return _Body(items, len(items) >= PAGE_LIMIT or is_nearly_full)
-
-
-def _try_drain(spool: Spool, database: Database, clock: Clock) -> SpotifyHistError | None:
-    """Drain what earlier runs left; a busy database must not keep us from fetching."""
-    try:
-        for _ in drain(spool, database, clock):
-            pass
+        committed.extend(drain(spool, database, clock))
     except SpotifyHistError as error:
         return error
     return None
-
-
-def _account_of(database: Database, user: str, accounts: list[Account]) -> Account:
-    with database.read() as connection:
-        listener = listeners.find_listener(connection, user)
-    for account in accounts:
-        if listener is not None and account.account_id == listener.account_id:
-            return account
-    raise LoginNeeded(f"The listener '{user}' is not logged in to Spotify.")
-
-
-def _shown_name(account: Account) -> str:
-    return account.display_name or account.spotify_id or account.account_id
-
-
-def _fetch(
-    settings: Settings, vault: Vault, spool: Spool, account: Account, clock: Clock
-) -> UserPoll:
-    from spotify_hist.sources.spotify.client import Spotify
-
-    empty = UserPoll(_shown_name(account), account.account_id)
-    try:
-        with Spotify(settings, vault, account.account_id, lambda: clock().timestamp()) as spotify:
-            body = spotify.recently_played(limit=PAGE_LIMIT)
-        spool.add(account, body, clock())
-    except SpotifyHistError as error:
-        return replace(empty, error=error)
-    return empty
-
-
-def _commit_page(page: SpooledPage, body: _Body, database: Database, clock: Clock) -> UserPoll:
-    """Rows, checkpoint and job run of one page in one transaction."""
-    found: list[Record] = []
-    tracks: list[ApiTrack] = []
-    rejected = 0
-    for item in body.items:
-        record = normalise.api_item(item)
-        if isinstance(record, Record):
-            found.append(record)
-            track = normalise.api_track(item)
-            if track is not None:
-                tracks.append(track)
-        else:
-            rejected += 1
-    started = clock()
-    with database.write("poll") as connection:
-        listener = listeners.listener_for_account(connection, page.account, started)
-        before = coverage.page_state(connection, listener.user_id)
-        records.create_stage(connection)
-        records.stage(
-            connection,
-            (records.StagedRow(0, index, "", record) for index, record in enumerate(found)),
-        )
-        records.key_stage(connection, listener.user_id)
-        committed = records.commit(connection, listener.user_id)
-        new = late = 0
-        gap = None
-        if committed.fresh:
-            records.add_track_details(connection, tracks)
-            new, late = coverage.page_result(connection, listener.user_id, before)
-            if body.is_full:
-                gap = coverage.find_gap(connection, listener.user_id, started)
-        checkpoints.set_checkpoint(connection, listener.user_id, "poll", started)
-        stats = {"fetched": len(body.items), "new": new, "late": late, "rejected": rejected}
-        journal.add_run(connection, "poll", listener.user_id, page.fetched_at, clock(), "ok", stats)
-    return UserPoll(
-        listener.name, page.account.account_id, len(body.items), new, late, rejected, gap, None
-    )

@@ -44,7 +44,16 @@ def main(arguments: list[str] | None = None) -> int:
         now=now,
         client_id=options.client_id,
         port=options.port,
+        rotate_every=options.rotate_every,
+        token_lifetime_s=options.token_lifetime,
+        simulated_time=options.simulated_time,
         development_mode=not options.full,
+        batch_status=options.batch_status,
+        unregistered=options.unregistered,
+        owner_has_premium=not options.no_premium,
+        rate_limit=options.rate_limit,
+        long_limit=options.long_limit,
+        server_errors=options.server_errors,
     ) as sandbox:
         line = {"url": sandbox.url, "client_id": sandbox.client_id, "now": now.isoformat(), **line}
         sys.stdout.write(json.dumps(line) + "\n")
@@ -73,7 +82,26 @@ def _parser() -> argparse.ArgumentParser:
         type=_instant,
         help="simulated present, ISO 8601 with offset; default: the real one",
     )
+    add("--rotate-every", type=int, default=3, help="refreshes until the refresh token changes")
+    add("--token-lifetime", type=float, default=3600, help="seconds an access token lasts")
+    add(
+        "--simulated-time",
+        action="store_true",
+        help="let access tokens and rate limits run by the simulated clock too",
+    )
     add("--full", action="store_true", help="answer as to an app with extended quota")
+    add("--batch-status", type=int, default=403, help="what removed batch endpoints answer")
+    add(
+        "--unregistered",
+        action="append",
+        default=[],
+        metavar="ACCOUNT",
+        help="account that may log in but is refused by every call; repeat for several",
+    )
+    add("--no-premium", action="store_true", help="the app's owner has no Premium")
+    add("--rate-limit", type=int, help="calls served in 30 seconds; more are asked to wait 1-4 s")
+    add("--long-limit", type=int, help="calls until the app is asked to wait for hours")
+    add("--server-errors", type=float, default=0.0, help="share of requests that meet a 5xx")
     add("--exports", type=Path, help="also write the first listener's export ZIPs here")
     return parser
 

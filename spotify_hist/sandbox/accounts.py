@@ -9,8 +9,8 @@ import base64
 import binascii
 import hashlib
 import hmac
+import math
 import secrets
-import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from spotify_hist.sandbox.wire import Answer, json_answer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from spotify_hist.sandbox.wire import Request
 
@@ -57,16 +57,26 @@ class _Login:
 
 
 class Accounts:
-    """Every login of one sandbox. The caller holds its lock around each call."""
+    """Every login of one sandbox. The caller holds its lock around each call.
+
+    Codes and access tokens end by `clock`, which gives seconds since whenever; refresh tokens by
+    the simulated present handed to `token`.
+    """
 
     def __init__(
-        self, client_id: str, client_secret: str | None, token_lifetime_s: float, rotate_every: int
+        self,
+        client_id: str,
+        client_secret: str | None,
+        token_lifetime_s: float,
+        rotate_every: int,
+        clock: Callable[[], float],
     ) -> None:
         self.client_id = client_id
         self.client_secret = client_secret
         self.token_lifetime_s = token_lifetime_s
         self.rotate_every = rotate_every
         self.refreshes = 0
+        self._clock = clock
         self._codes: dict[str, _Code] = {}
         self._access: dict[str, tuple[_Login, float]] = {}
         self._refresh: dict[str, _Login] = {}
@@ -93,7 +103,7 @@ class Accounts:
     def issue_code(self, asked: Asked, account: str) -> str:
         """A single-use code for a person who agreed."""
         code = secrets.token_urlsafe(48)
-        self._codes[code] = _Code(asked, account, time.monotonic())
+        self._codes[code] = _Code(asked, account, self._clock())
         return code
 
     def token(self, request: Request, now: datetime) -> Answer:
@@ -122,7 +132,7 @@ class Accounts:
         if known is None:
             raise Refused("Invalid access token")
         login, until = known
-        if time.monotonic() >= until:
+        if self._clock() >= until:
             raise Refused("The access token expired")
         return login.account, frozenset(login.scope.split())
 
@@ -138,7 +148,7 @@ class Accounts:
 
     def expire_access_tokens(self) -> None:
         """Let every access token's hour be over."""
-        self._access = {token: (login, 0.0) for token, (login, _) in self._access.items()}
+        self._access = {token: (login, -math.inf) for token, (login, _) in self._access.items()}
 
     def _is_client(self, request: Request, form: Mapping[str, str]) -> bool:
         """The id in the body (PKCE), or id and secret as Basic authentication."""
@@ -157,7 +167,7 @@ class Accounts:
         code = self._codes.pop(form.get("code", ""), None)
         if code is None:
             return _error("invalid_grant", "Invalid authorization code")
-        if time.monotonic() - code.issued_s > CODE_LIFETIME_S:
+        if self._clock() - code.issued_s > CODE_LIFETIME_S:
             return _error("invalid_grant", "Authorization code expired")
         if form.get("redirect_uri") != code.asked.redirect_uri:
             return _error("invalid_grant", "Invalid redirect URI")
@@ -196,7 +206,7 @@ class Accounts:
 
     def _grant(self, login: _Login, refresh_token: str | None) -> Answer:
         token = "BQ" + secrets.token_urlsafe(120)
-        self._access[token] = (login, time.monotonic() + self.token_lifetime_s)
+        self._access[token] = (login, self._clock() + self.token_lifetime_s)
         body: dict[str, object] = {
             "access_token": token,
             "token_type": "Bearer",

@@ -8,13 +8,15 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+from spotify_hist.sandbox import names
 from spotify_hist.sandbox.catalogue import BASE62
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from spotify_hist.sandbox.catalogue import Album, Artist, Catalogue, Track
+    from spotify_hist.sandbox.catalogue import Album, Artist, Track
     from spotify_hist.sandbox.recent import Item
+    from spotify_hist.sandbox.shelves import Shelves
 
 Json = dict[str, object]
 MARKETS = ["AT", "CH", "DE", "GB", "US"]
@@ -81,6 +83,7 @@ class Shapes:
         if self.full:
             body["available_markets"] = MARKETS
         if tracks is not None:
+            body["external_ids"] = {"upc": f"{int(_digest(album.id)[:10], 16):013d}"}
             body["tracks"] = {
                 "total": len(tracks),
                 "limit": 50,
@@ -97,15 +100,16 @@ class Shapes:
         return body
 
     def artist(self, artist: Artist) -> Json:
-        """An artist object."""
-        body = self._link("artist", artist.id, artist.name) | {"images": _images(artist.id)}
+        """An artist object; genres are on their way out, and some have none (FACTS 1.3)."""
+        roll = int(_digest(artist.id)[:8], 16)
+        images = [] if roll % 11 == 0 else _images(artist.id)
+        body = self._link("artist", artist.id, artist.name) | {"images": images}
+        if roll % 5:
+            first, count = roll // 5 % len(names.GENRES), roll % 5 - 1
+            body["genres"] = [*names.GENRES, *names.GENRES][first : first + count]
         if self.full:
             followers = {"href": None, "total": 1000 * _popularity(artist.id)}
-            body |= {
-                "followers": followers,
-                "genres": ["sandbox pop"],
-                "popularity": _popularity(artist.id),
-            }
+            body |= {"followers": followers, "popularity": _popularity(artist.id)}
         return body
 
     def me(self, account: str) -> Json:
@@ -141,14 +145,14 @@ class Shapes:
             "external_urls": {"spotify": f"{self.url}/{kind}/{ident}"},
         }
 
-    def lookup(self, catalogue: Catalogue, kind: str, ident: str) -> Json | None:
+    def lookup(self, shelves: Shelves, kind: str, ident: str) -> Json | None:
         """The object `/v1/{kind}/{ident}` tells, None if unknown; kind: tracks, artists, albums."""
-        if kind == "tracks" and ident in catalogue.track_by_id:
-            return self.track(catalogue.track_by_id[ident])
-        if kind == "artists" and ident in catalogue.artist_by_id:
-            return self.artist(catalogue.artist_by_id[ident])
-        if kind == "albums" and ident in catalogue.album_by_id:
-            return self.album(catalogue.album_by_id[ident], catalogue.tracks_on[ident])
+        if kind == "tracks" and ident in shelves.track_by_id:
+            return self.track(shelves.track_by_id[ident])
+        if kind == "artists" and ident in shelves.artist_by_id:
+            return self.artist(shelves.artist_by_id[ident])
+        if kind == "albums" and ident in shelves.album_by_id:
+            return self.album(shelves.album_by_id[ident], shelves.tracks_on[ident])
         return None
 
     def _link(self, kind: str, ident: str, name: str) -> Json:
@@ -172,8 +176,12 @@ def _popularity(ident: str) -> int:
     return sum(ident.encode()) % 100
 
 
+def _digest(ident: str) -> str:
+    return hashlib.sha1(ident.encode(), usedforsecurity=False).hexdigest()
+
+
 def _images(ident: str) -> list[Json]:
-    key = hashlib.sha1(ident.encode(), usedforsecurity=False).hexdigest()
+    key = _digest(ident)
     return [
         {"url": f"https://images.example/{key}/{size}.jpg", "width": size, "height": size}
         for size in (640, 300, 64)

@@ -42,8 +42,18 @@ def _dispatch(sandbox: Sandbox, request: Request) -> Answer:
         case "POST", "/_sandbox/expire":
             sandbox.expire_access_tokens()
             return json_answer(200, {})
+        case "POST", "/_sandbox/terms":
+            sandbox.terms = sandbox.terms.changed(_body(request))
+            return json_answer(200, sandbox.terms.as_json())
+        case "POST", "/_sandbox/rotate":
+            sandbox.rotate_every = int(str(_body(request)["every"]))
+            return json_answer(200, {})
+        case "GET", "/_sandbox/terms":
+            return json_answer(200, sandbox.terms.as_json())
         case "GET", "/_sandbox/truth":
             return json_answer(200, truth(sandbox, request.query.get("account")))
+        case "GET", "/_sandbox/shown":
+            return json_answer(200, shown(sandbox, request.query.get("account")))
         case "GET", "/_sandbox/requests":
             return json_answer(
                 200,
@@ -62,6 +72,22 @@ def truth(sandbox: Sandbox, account: str | None = None) -> Json:
         "now": now.isoformat(),
         "account": name,
         "plays": [describe(play) for play in plays],
+    }
+
+
+def shown(sandbox: Sandbox, account: str | None = None) -> Json:
+    """`{"account", "plays": [{…, "told_as": […]}]}`: the plays that answers of recently-played
+    have told an account (else the first) of, in the order they ended, each with every `played_at`
+    it was told with."""
+    name = account if account is not None else next(iter(sandbox.lives))
+    plays = sandbox.lives[name].plays
+    told = sorted(sandbox.shown(name).items())
+    return {
+        "account": name,
+        "plays": [
+            describe(plays[number]) | {"told_as": [stamp(at_ms) for at_ms in sorted(instants)]}
+            for number, instants in told
+        ],
     }
 
 

@@ -33,6 +33,12 @@ TITLE_ENDS = (
     "the Rain", "Paradise", "a Stranger", "the City", "Gold",
 )  # fmt: skip
 
+CITIES = ("Kyoto", "Leeds", "Lisbon", "Malmö", "Oaxaca", "Tartu")
+GENRES = (
+    "dream pop", "fado", "indie folk", "j-pop", "krautrock", "post-punk", "r&b", "slowcore",
+    "tropicália",
+)  # fmt: skip
+
 # Names that have broken importers: scripts, marks, quoting, markup, formulas, look-alikes of null.
 ODD_ARTISTS = (
     "Mötley Fjörd",

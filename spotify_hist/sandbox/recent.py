@@ -43,12 +43,16 @@ CALM = Quirks(
 
 
 class Item(NamedTuple):
-    """One item of an answer; `played_at` is the text, `played_at_ms` what cursors count in."""
+    """One item of an answer; `played_at` is the text, `played_at_ms` what cursors count in.
+
+    `number` is the index of the play it tells in its life.
+    """
 
     played_at_ms: int
     played_at: str
     track: Track
     context_uri: str | None
+    number: int
 
 
 class RecentPlays:
@@ -63,7 +67,8 @@ class RecentPlays:
             if (delivery := play.delivery) is not None
         )
         self.appear_at_ms = [at for at, _ in arrivals]
-        self.plays = [life.plays[number] for _, number in arrivals]
+        self.numbers = [number for _, number in arrivals]
+        self.plays = [life.plays[number] for number in self.numbers]
 
     def items(
         self, now_ms: int, *, limit: int, before: int | None = None, after: int | None = None
@@ -76,8 +81,9 @@ class RecentPlays:
         told: list[Item] = []
         # A repeated item takes the place of the earliest arrival, not of the oldest play:
         # otherwise a late item, oldest of all, might never be seen.
-        for number in range(known - 1, max(0, known - WINDOW) - 1, -1):
-            told.extend(self._tellings(self.plays[number], now_ms - self.appear_at_ms[number]))
+        for arrival in range(known - 1, max(0, known - WINDOW) - 1, -1):
+            age_ms = now_ms - self.appear_at_ms[arrival]
+            told.extend(self._tellings(arrival, age_ms))
         del told[WINDOW:]
         told.sort(key=lambda item: item.played_at_ms, reverse=True)
         if before is not None:
@@ -91,8 +97,9 @@ class RecentPlays:
         prompt = max(play.ended_at_ms, delivery.played_at_ms)
         return prompt + (delivery.delay_s + late) * 1000
 
-    def _tellings(self, play: TruePlay, age_ms: int) -> list[Item]:
+    def _tellings(self, arrival: int, age_ms: int) -> list[Item]:
         """The item or items that tell a play `age_ms` after it first appeared."""
+        play, number = self.plays[arrival], self.numbers[arrival]
         delivery, track = play.delivery, play.track
         assert delivery is not None  # noqa: S101 - only delivered tracks are kept by __init__
         assert track is not None  # noqa: S101
@@ -100,14 +107,13 @@ class RecentPlays:
         if self.quirks.no_context and delivery.played_at_ms % 5 == 0:
             context = None
         whole = delivery.whole_second and self.quirks.whole_seconds
-        first = Item(
-            delivery.played_at_ms, stamp(delivery.played_at_ms, whole=whole), track, context
-        )
+        at_ms = delivery.played_at_ms
+        first = Item(at_ms, stamp(at_ms, whole=whole), track, context, number)
         shift = delivery.reissue_shift_ms if self.quirks.reissued else 0
         twice = delivery.listed_twice and self.quirks.repeated
         if shift and age_ms >= delivery.reissue_after_s * 1000:
-            moved = delivery.played_at_ms + shift
-            again = Item(moved, stamp(moved), track, context)
+            moved = at_ms + shift
+            again = Item(moved, stamp(moved), track, context, number)
             return [first, again] if twice else [again]
         return [first, first] if twice else [first]
 

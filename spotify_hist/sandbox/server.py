@@ -1,24 +1,29 @@
-"""Owns the running sandbox: its clock, its listeners, and which answer each request gets.
+"""Owns the running sandbox: its clock, its terms, and who gets to ask the Web API at all.
 
 Never shapes JSON, judges tokens or parses HTTP itself, and never leaves the loopback interface.
 """
 
 from __future__ import annotations
 
+import time
+from collections import Counter
+from random import Random
 from threading import Event, RLock
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from spotify_hist.sandbox import control, pages
 from spotify_hist.sandbox.accounts import Accounts, Refused
-from spotify_hist.sandbox.answers import Shapes
 from spotify_hist.sandbox.faults import Fault, Faults, api_error, failing_answer
 from spotify_hist.sandbox.life import to_ms
-from spotify_hist.sandbox.recent import WINDOW, Quirks, RecentPlays
-from spotify_hist.sandbox.wire import Answer, Request, Server, json_answer
+from spotify_hist.sandbox.recent import Quirks
+from spotify_hist.sandbox.terms import Terms
+from spotify_hist.sandbox.throttle import Throttle
+from spotify_hist.sandbox.webapi import WebApi
+from spotify_hist.sandbox.wire import Answer, Request, Server
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from datetime import datetime
     from types import TracebackType
 
@@ -26,8 +31,7 @@ if TYPE_CHECKING:
 
 DEFAULT_CLIENT_ID = "sandbox-client"
 DEFAULT_ACCOUNT = "listener"
-RECENT_SCOPE = "user-read-recently-played"
-_BATCHES = {"tracks", "artists", "albums"}
+_SERVER_ERRORS = (500, 502, 503)
 
 
 class Seen(NamedTuple):
@@ -41,10 +45,11 @@ class Seen(NamedTuple):
 class Sandbox:
     """A local Spotify: accounts service and Web API on one port, over one or more lives.
 
-    `now` is the simulated clock (aware) that decides which plays exist; access tokens run by the
-    real clock. `lives` maps account names to lives; a single life belongs to `listener`.
-    `development_mode` leaves out what new apps are not told (FACTS 1.2, 1.3). Every
-    `rotate_every`-th refresh hands out a new refresh token and ends the old one (0: never).
+    `now` is the simulated clock (aware) that decides which plays exist and when logins end; access
+    tokens and rate limits run by the real clock, or by the simulated one with `simulated_time`.
+    `lives` maps account names to lives; a single life belongs to `listener`. Every
+    `rotate_every`-th refresh hands out a new refresh token and ends the old one (0: never). From
+    `development_mode` on to `server_errors`: see `Terms`, and `terms` to change them on the way.
 
     Use as a context manager, or call `start()` and `close()`.
     """
@@ -58,10 +63,17 @@ class Sandbox:
         client_id: str = DEFAULT_CLIENT_ID,
         client_secret: str | None = None,
         port: int = 0,
-        development_mode: bool = True,
         rotate_every: int = 3,
         token_lifetime_s: float = 3600,
+        simulated_time: bool = False,
         quirks: Quirks | None = None,
+        development_mode: bool = True,
+        batch_status: int = 403,
+        unregistered: Collection[str] = (),
+        owner_has_premium: bool = True,
+        rate_limit: int | None = None,
+        long_limit: int | None = None,
+        server_errors: float = 0.0,
     ) -> None:
         if life is not None:
             lives = {DEFAULT_ACCOUNT: life, **(lives or {})}
@@ -69,19 +81,30 @@ class Sandbox:
             raise ValueError("a sandbox needs at least one life")
         self.lives = MappingProxyType(dict(lives))
         self.client_id = client_id
-        self.development_mode = development_mode
         self.requests: list[Seen] = []
+        self.statuses: Counter[int] = Counter()
         self.faults = Faults()
-        self.accounts = Accounts(client_id, client_secret, token_lifetime_s, rotate_every)
-        self._recent = {
-            name: RecentPlays(own, quirks or Quirks()) for name, own in self.lives.items()
-        }
+        self.terms = Terms(
+            development_mode=development_mode,
+            batch_status=batch_status,
+            unregistered=frozenset(unregistered),
+            owner_has_premium=owner_has_premium,
+            rate_limit=rate_limit,
+            long_limit=long_limit,
+            server_errors=server_errors,
+        )
+        self._simulated_time = simulated_time
         self._lock = RLock()
         self._closing = Event()
         self.now = now
+        self.accounts = Accounts(
+            client_id, client_secret, token_lifetime_s, rotate_every, self._seconds
+        )
+        self._throttle = Throttle()
+        self._trouble = Random("server errors")
         self._server = Server(port, self._handle)
         self.url = self._server.url
-        self.shapes = Shapes(self.url, full=not development_mode)
+        self.api = WebApi(self.url, self.lives, quirks or Quirks())
 
     def __enter__(self) -> Self:
         return self.start()
@@ -134,6 +157,12 @@ class Sandbox:
         with self._lock:
             self.accounts.rotate_every = count
 
+    def shown(self, account: str = DEFAULT_ACCOUNT) -> dict[int, frozenset[int]]:
+        """Every play that answers of recently-played have told an account of: its index in the
+        life's plays, with all timestamps (epoch ms) it was told with."""
+        with self._lock:
+            return {number: frozenset(at) for number, at in self.api.shown[account].items()}
+
     def revoke(self, account: str = DEFAULT_ACCOUNT) -> None:
         """End every token of an account, as the person can on Spotify's site."""
         if account not in self.lives:
@@ -166,6 +195,10 @@ class Sandbox:
         answer = failing_answer(status, headers=headers, body=body, truncated=truncated)
         self.faults.add(Fault(path_prefix, answer, times, skip, hold_s))
 
+    def _seconds(self) -> float:
+        """The clock of tokens and limits."""
+        return to_ms(self.now) / 1000 if self._simulated_time else time.monotonic()
+
     def _handle(self, request: Request) -> Answer:
         if request.path.startswith("/_sandbox/"):
             return control.handle(self, request)
@@ -175,11 +208,17 @@ class Sandbox:
         fault = self.faults.take(request.path)
         if fault is not None:
             self._closing.wait(fault.hold_s)
-            return fault.answer
         with self._lock:
-            if request.path.startswith("/v1/"):
-                return self._api(request)
-            return self._accounts_service(request)
+            answer = fault.answer if fault is not None else self._answer(request)
+            self.statuses[answer.status] += 1
+        return answer
+
+    def _answer(self, request: Request) -> Answer:
+        is_api = request.path.startswith("/v1/")
+        is_for_programs = is_api or request.path == "/api/token"
+        if is_for_programs and self._trouble.random() < self.terms.server_errors:
+            return failing_answer(self._trouble.choice(_SERVER_ERRORS))
+        return self._api(request) if is_api else self._accounts_service(request)
 
     def _accounts_service(self, request: Request) -> Answer:
         route = (request.method, request.path)
@@ -206,52 +245,7 @@ class Sandbox:
             account, scopes = self.accounts.login_of(request.headers.get("authorization"))
         except Refused as refused:
             return api_error(401, str(refused))
-        if request.method != "GET":
-            return api_error(404, "Service not found")
-        path = request.path.removeprefix("/v1/")
-        if path == "me":
-            return json_answer(200, self.shapes.me(account))
-        if path == "me/player/recently-played":
-            if RECENT_SCOPE not in scopes:
-                return api_error(403, "Insufficient client scope")
-            return self._recently_played(account, request.query)
-        kind, _, ident = path.partition("/")
-        if kind in _BATCHES and ident:
-            return self._one(account, kind, ident)
-        if kind in _BATCHES:
-            return self._batch(account, kind, request.query)
-        if kind in {"audio-features", "audio-analysis", "recommendations"}:
-            return api_error(403, "Forbidden")  # closed to new apps (FACTS 1.1)
-        return api_error(404, "Service not found")
-
-    def _recently_played(self, account: str, query: Mapping[str, str]) -> Answer:
-        if "before" in query and "after" in query:
-            return api_error(400, "Only one of 'before' and 'after' may be given")
-        limit = query.get("limit", "20")
-        if not limit.isdecimal() or not 1 <= int(limit) <= WINDOW:
-            return api_error(400, "Invalid limit")
-        cursors = [query[name] for name in ("before", "after") if name in query]
-        if not all(cursor.isdecimal() for cursor in cursors):
-            return api_error(400, "Invalid cursor")
-        items = self._recent[account].items(
-            to_ms(self.now),
-            limit=int(limit),
-            before=int(query["before"]) if "before" in query else None,
-            after=int(query["after"]) if "after" in query else None,
-        )
-        return json_answer(200, self.shapes.recently_played(items, query.items()))
-
-    def _one(self, account: str, kind: str, ident: str) -> Answer:
-        if len(ident) != 22 or not ident.isalnum():
-            return api_error(400, "Invalid base62 id")
-        found = self.shapes.lookup(self.lives[account].catalogue, kind, ident)
-        return json_answer(200, found) if found else api_error(404, "Resource not found")
-
-    def _batch(self, account: str, kind: str, query: Mapping[str, str]) -> Answer:
-        if self.development_mode:
-            return api_error(403, "Forbidden")  # gone for apps in development mode (FACTS 1.2)
-        ids = query.get("ids", "").split(",")
-        if not 1 <= len(ids) <= 50:
-            return api_error(400, "Too many ids requested")
-        catalogue = self.lives[account].catalogue
-        return json_answer(200, {kind: [self.shapes.lookup(catalogue, kind, i) for i in ids]})
+        refusal = self._throttle.refusal(self.terms, self._seconds())
+        if refusal is not None:
+            return refusal
+        return self.api.answer(request, account, scopes, self.terms, to_ms(self.now))

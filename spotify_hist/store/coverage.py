@@ -25,43 +25,37 @@ class Gap:
     before: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class PageState:
-    """What a listener's history held before a page was added."""
-
-    newest: datetime | None
-    newest_api: datetime | None
+def newest_told(connection: Connection, user_id: int) -> datetime | None:
+    """The end of the newest play the API has told of; before a page is committed."""
+    (newest_us,) = integers(connection, _step("newest_told"), {"user_id": user_id})
+    return instant(newest_us) if newest_us else None
 
 
-def page_state(connection: Connection, user_id: int) -> PageState:
-    """What is known of a listener before a page is committed."""
-    newest_us, newest_api_us = integers(connection, _step("page_state"), {"user_id": user_id})
-    return PageState(
-        instant(newest_us) if newest_us else None,
-        instant(newest_api_us) if newest_api_us else None,
-    )
-
-
-def page_result(connection: Connection, user_id: int, before: PageState) -> tuple[int, int]:
+def page_result(
+    connection: Connection, user_id: int, newest_told: datetime | None
+) -> tuple[int, int]:
     """(new, late) of a page just committed: plays the API had not told of, and how many of them
     are older than the newest it had told of (FACTS 3.4)."""
     new, late = integers(
-        connection, _step("page_result"), {"user_id": user_id, "newest_api": before.newest_api}
+        connection, _step("page_result"), {"user_id": user_id, "newest_told": newest_told}
     )
     return new, late
 
 
 def find_gap(connection: Connection, user_id: int, now: datetime) -> Gap | None:
-    """Record the gap before a full page that shares nothing with what was known (FACTS 3.9)."""
+    """Record the gap before a full page that shares nothing with what was known (FACTS 3.9).
+
+    It begins at the newest play known before and ends at the first play of the page after that:
+    older plays of the page came late (FACTS 3.4) and say nothing about the time between.
+    """
     if not integers(connection, _step("page_is_unknown"))[0]:
         return None
-    oldest = instant(integers(connection, _step("oldest_of_page"))[0])
-    (newest_us,) = integers(
-        connection, _step("newest_before"), {"user_id": user_id, "before": oldest}
-    )
+    (newest_us,) = integers(connection, _step("newest_known"), {"user_id": user_id})
     if not newest_us:
         return None
-    gap = Gap(instant(newest_us), oldest)
+    after = instant(newest_us)
+    (oldest_us,) = integers(connection, _step("oldest_after"), {"after": after})
+    gap = Gap(after, instant(oldest_us))
     connection.execute(
         _step("add_gap"),
         {"user_id": user_id, "after": gap.after, "before": gap.before, "now": now},
@@ -69,8 +63,27 @@ def find_gap(connection: Connection, user_id: int, now: datetime) -> Gap | None:
     return gap
 
 
+def close_gaps_of_page(
+    connection: Connection, user_id: int, now: datetime, *, is_backfill: bool
+) -> int:
+    """Close the open gaps that a page just committed fills; how many.
+
+    A gap is filled by a page that holds the very play it begins after: Spotify told of all since
+    then, up to the page's newest play or, in a backfill, up to where that began. It is filled as
+    well where plays that came late leave no room for another one.
+    """
+    where = {"user_id": user_id}
+    before = integers(connection, _step("count_open_gaps"), where)[0]
+    if not before:
+        return 0
+    closing = {**where, "now": now}
+    connection.execute(_step("close_spanned_gaps"), {**closing, "is_backfill": is_backfill})
+    connection.execute(_step("close_filled_gaps"), closing)
+    return before - integers(connection, _step("count_open_gaps"), where)[0]
+
+
 def close_gaps(connection: Connection, user_id: int, now: datetime, keyed: str) -> None:
-    """Close the gaps that an import of the extended history reaches across."""
+    """Close the gaps that an import reaches across."""
     statement = _step("close_gaps").replace("{keyed}", keyed)
     connection.execute(statement, {"user_id": user_id, "now": now})
 

@@ -23,7 +23,7 @@ from spotify_hist.errors import (
     StorageFull,
 )
 from spotify_hist.store import migrate
-from spotify_hist.store.gate import Gate
+from spotify_hist.store.gate import FULL, Gate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -51,6 +51,7 @@ _DAMAGE = (
     "not a valid duckdb", "corrupt", "checksum", "serializ", "could not read enough bytes",
     "is a directory", "sqlite_scanner",
 )  # fmt: skip
+_BROKEN = ("input/output error", "fsync failed", "could not write")
 _HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 
 
@@ -111,6 +112,23 @@ class Database:
                     connection.rollback()
                 raise
 
+    def rewrite(self, label: str) -> None:
+        """Write the file anew, without what deleted rows left in it; whole or not at all.
+
+        Raises DatabaseBusy, StorageFull and their like; then the file is as it was.
+        """
+        deadline = time.monotonic() + self._wait_s
+        with self._gate.writing(deadline, label):
+            with self._connection(deadline, read_only=False) as connection:
+                # What is still in the log must not be taken for the new file's.
+                connection.execute("force checkpoint")
+            with self._made_anew() as making, translated(self.path):
+                old, new = (str(path).replace("'", "''") for path in (self.path, making))
+                with duckdb.connect(config=_CONFIG) as connection:
+                    connection.execute(f"attach '{old}' as old (read_only)")
+                    connection.execute(f"attach '{new}' as new")
+                    connection.execute("copy from database old to new")
+
     @contextmanager
     def _connection(self, deadline: float, *, read_only: bool) -> Iterator[Connection]:
         connection = self._connect(deadline, read_only=read_only)
@@ -135,12 +153,33 @@ class Database:
                 time.sleep(_PAUSE_S)
 
     def _create(self) -> None:
-        """Make an empty database, under another name first: a kill leaves no half-made file."""
+        """Make an empty database."""
+        with self._made_anew() as making:
+            duckdb.connect(str(making), config=_CONFIG).close()
+
+    @contextmanager
+    def _made_anew(self) -> Iterator[Path]:
+        """A name to make the file under; it takes the file's place once the block is through.
+
+        A kill leaves no half-made file there.
+        """
         making = self.path.with_name(self.path.name + ".new")
-        making.unlink(missing_ok=True)
-        duckdb.connect(str(making), config=_CONFIG).close()
-        making.chmod(0o600)
-        making.replace(self.path)
+        try:
+            making.unlink(missing_ok=True)
+            yield making
+            making.chmod(0o600)
+            making.replace(self.path)
+        except OSError as error:
+            if error.errno in FULL:
+                raise StorageFull(f"The disk of {self.path} is full.") from None
+            raise BadInput(
+                f"{self.path} cannot be made: {error.strerror}.",
+                hint="Make that directory writable, or set SPOTIFY_HIST_HOME to another one.",
+            ) from None
+        finally:
+            for left in (making, making.with_name(making.name + ".wal")):
+                with suppress(OSError):
+                    left.unlink(missing_ok=True)
 
 
 def integers(
@@ -207,6 +246,12 @@ def _translate(path: Path, text: str) -> SpotifyHistError | None:
         return BadInput(
             f"{path} cannot be opened: permission denied.",
             hint="Run as the user who owns that directory.",
+        )
+    if any(sign in lower for sign in _BROKEN):
+        # Nothing that passes: a timer must show it as a failure while Spotify still has the plays.
+        return BadInput(
+            f"The disk of {path} failed to read or write it.",
+            hint="Check the disk, then run the same command again; what was captured is safe.",
         )
     if any(sign in lower for sign in _DAMAGE):
         return DamagedDatabase(f"{path} cannot be read as a DuckDB database.")

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 _FIRST_PAUSE_S = 0.002
 _LONGEST_PAUSE_S = 0.05
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# The errors of a disk that has no room left for a file.
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Gate:
@@ -77,7 +78,7 @@ class Gate:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            kind = StorageFull if error.errno in _FULL else BadInput
+            kind = StorageFull if error.errno in FULL else BadInput
             raise kind(
                 f"Cannot create the lock file {path}: {error.strerror}.",
                 hint="Make that directory writable, or set SPOTIFY_HIST_HOME to another one.",

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from spotify_hist.errors import SpotifyHistError, UsageError
 from spotify_hist.model import LOCAL_LISTENER, Account, Listener
 from spotify_hist.store import sql
+from spotify_hist.store.database import instant
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -21,6 +23,17 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"[\w.-]{1,64}")
 
 Row = tuple[int, str, str | None, str | None, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A listener and what the history holds of them. `first` and `newest` are ends of plays."""
+
+    listener: Listener
+    paused_at: datetime | None
+    plays: int
+    first: datetime | None
+    newest: datetime | None
 
 
 def listeners(connection: Connection) -> list[Listener]:
@@ -79,11 +92,7 @@ def listener_for_import(
         if found is None:
             raise LookupError("listeners vanished inside a transaction")
         return found
-    if not _NAME.fullmatch(wanted):
-        raise UsageError(
-            f"'{wanted}' cannot be the name of a listener.",
-            hint="Use up to 64 letters, digits, dots, dashes and underscores.",
-        )
+    _check_name(wanted)
     return _add(connection, wanted, None, now)
 
 
@@ -113,6 +122,70 @@ def listener_for_account(connection: Connection, account: Account, now: datetime
         return Listener(*row)
     name = _free_name(account, {listener.name for listener in known})
     return _add(connection, name, account, now)
+
+
+def overview(connection: Connection) -> list[Standing]:
+    """Every listener with what the history holds of them, oldest listener first."""
+    rows = connection.execute(_step("overview")).fetchall()
+    return [
+        Standing(Listener(*row[:5]), _instant(row[5]), row[6], _instant(row[7]), _instant(row[8]))
+        for row in rows
+    ]
+
+
+def polled(connection: Connection) -> dict[int, datetime]:
+    """When each listener was last polled, by user id."""
+    return {
+        user_id: instant(checked_us)
+        for user_id, checked_us in connection.execute(_step("polled")).fetchall()
+    }
+
+
+def paused(connection: Connection) -> set[int]:
+    """The ids of the listeners for whom nothing is to be collected now."""
+    return {user_id for (user_id,) in connection.execute(_step("paused")).fetchall()}
+
+
+def pause(connection: Connection, listener: Listener, now: datetime) -> None:
+    """Collect nothing for a listener from now on; one who is paused stays so since then."""
+    connection.execute(_step("pause"), {"user_id": listener.user_id, "now": now})
+
+
+def resume(connection: Connection, listener: Listener) -> None:
+    """Collect for a listener again."""
+    connection.execute(_step("resume"), {"user_id": listener.user_id})
+
+
+def set_timezone(connection: Connection, listener: Listener, zone: str | None) -> None:
+    """Give a listener an IANA time zone of their own, or with None take it away."""
+    connection.execute(_step("set_timezone"), {"user_id": listener.user_id, "zone": zone})
+
+
+def rename(connection: Connection, name: str, new_name: str) -> None:
+    """Call a listener by another name.
+
+    Raises UsageError for an unknown listener, a name that is taken and one that cannot be a name.
+    """
+    listener = find_listener(connection, name)
+    _check_name(new_name)
+    if listener is None or any(each.name == new_name for each in listeners(connection)):
+        raise UsageError(
+            f"There is a listener called '{new_name}' already.",
+            hint="See 'spotify-hist users list'.",
+        )
+    connection.execute(_step("rename"), {"user_id": listener.user_id, "name": new_name})
+
+
+def _instant(epoch_us: int | None) -> datetime | None:
+    return None if epoch_us is None else instant(epoch_us)
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"'{name}' cannot be the name of a listener.",
+            hint="Use up to 64 letters, digits, dots, dashes and underscores.",
+        )
 
 
 def _add(connection: Connection, name: str, account: Account | None, now: datetime) -> Listener:

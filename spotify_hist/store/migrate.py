@@ -9,12 +9,10 @@ import hashlib
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING
+
+import duckdb
 
 from spotify_hist.errors import DamagedDatabase, NewerDatabase
-
-if TYPE_CHECKING:
-    import duckdb
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +55,16 @@ def version(connection: duckdb.DuckDBPyConnection) -> int:
     Raises NewerDatabase where it was written by a newer program, DamagedDatabase where tables
     are there that are not ours or an applied migration is not the one we know.
     """
-    tables = {
-        row[0]
-        for row in connection.execute(
-            "select table_name from duckdb_tables() where not internal and not temporary"
+    try:
+        applied = connection.execute(
+            "select version, checksum from schema_migrations order by version"
         ).fetchall()
-    }
-    if "schema_migrations" not in tables:
-        if tables:
-            raise DamagedDatabase(
-                "The database file holds tables that spotify-hist did not make.",
-                hint="Point SPOTIFY_HIST_HOME at a directory of its own.",
-            )
-        return 0
-    applied = connection.execute(
-        "select version, checksum from schema_migrations order by version"
-    ).fetchall()
+    except duckdb.CatalogException:
+        return _version_without_table(connection)
+    except duckdb.BinderException:
+        raise DamagedDatabase(
+            "The table of migrations in the database is not one of ours."
+        ) from None
     known = {migration.number: migration.checksum for migration in migrations()}
     for number, checksum in applied:
         if number not in known:
@@ -82,6 +74,19 @@ def version(connection: duckdb.DuckDBPyConnection) -> int:
         if known[number] != checksum:
             raise DamagedDatabase(f"Migration {number} of the database is not the one we know.")
     return int(applied[-1][0]) if applied else 0
+
+
+def _version_without_table(connection: duckdb.DuckDBPyConnection) -> int:
+    """0 for an empty database; DamagedDatabase where the tables in it are not ours."""
+    tables = connection.execute(
+        "select 1 from duckdb_tables() where not internal and not temporary limit 1"
+    ).fetchall()
+    if tables:
+        raise DamagedDatabase(
+            "The database file holds tables that spotify-hist did not make.",
+            hint="Point SPOTIFY_HIST_HOME at a directory of its own.",
+        )
+    return 0
 
 
 def upgrade(connection: duckdb.DuckDBPyConnection) -> None:

@@ -72,8 +72,11 @@ def _assign(connection: Connection) -> None:
         connection.execute(step["assign_plain"])
         return
     connection.execute(step["api_heads"])
-    connection.execute(step["heads"], {"has_unidentified": bool(is_mixed)})
     connection.execute(step["create_joined"])
+    if not extended and not account:
+        connection.execute(step["assign"])  # polls alone: no other source to match
+        return
+    connection.execute(step["heads"], {"has_unidentified": bool(is_mixed)})
     for proposal in ("propose_identified", "propose_api", "propose_account"):
         connection.execute(step[proposal])
         while integers(connection, step["count_candidates"])[0]:

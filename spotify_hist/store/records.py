@@ -134,27 +134,19 @@ def add_track_details(connection: Connection, tracks: Sequence[ApiTrack]) -> Non
     if not tracks:
         return
     step = sql.load("records")
-    connection.execute(step["create_track_details"])
-    connection.executemany(
-        "insert into track_details values (?, ?, ?, ?, ?, ?)",
-        [
-            (t.track_id, t.duration_ms, t.isrc, t.album_id, t.release_date, t.image_url)
-            for t in tracks
-        ],
-    )
+    details = {
+        field: [getattr(track, field) for track in tracks]
+        for field in ("track_id", "duration_ms", "isrc", "album_id", "release_date", "image_url")
+    }
+    connection.execute(step["create_track_details"], details)
     credited = [
         (track.track_id, position, artist_id, name)
         for track in tracks
         for position, (artist_id, name) in enumerate(track.artists)
         if artist_id
     ]
-    connection.execute(step["create_credits"])
-    if credited:
-        connection.executemany("insert into credits values (?, ?, ?, ?)", credited)
-    for name in (
-        "upsert_track_details",
-        "upsert_album_details",
-        "upsert_credited",
-        "upsert_credits",
-    ):
+    fields = ("track_id", "position", "artist_id", "name")
+    credit = {field: [row[number] for row in credited] for number, field in enumerate(fields)}
+    connection.execute(step["create_credits"], credit)
+    for name in _DETAILS:
         connection.execute(step[name])

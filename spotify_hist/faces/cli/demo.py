@@ -128,7 +128,7 @@ def _poll(app: SimulatedApp, end: datetime) -> int:
     polls = plays = late = 0
     while app.sandbox.now < end:
         app.sandbox.advance(min(app.sandbox.now + _POLL_EVERY, end))
-        for result in sync(app.settings, app.database, app.vault, app.now):
+        for result in sync(app.settings, app.database, app.vault, app.now).users:
             if result.error is not None:
                 raise result.error
             polls, plays, late = polls + 1, plays + result.new, late + result.late

@@ -20,12 +20,18 @@ from spotify_hist.faces.cli.output import Output, silence_broken_pipe, write_any
 
 _COMMANDS = {
     "auth": ("auth", "auth", "Log in to Spotify, and see how long the login lasts."),
+    "backfill": ("backfill", "backfill", "Go back as far as Spotify lets each listener go."),
     "demo": ("demo", "demo", "The whole path against a local stand-in for Spotify."),
+    "enrich": ("enrich", "enrich", "Ask Spotify for details of what you played."),
     "import": ("imports", "import_", "Bring in 'Download your data' archives."),
+    "jobs": ("jobs", "jobs", "What ran, newest first, and what came of it."),
+    "logs": ("logs", "logs", "What unattended runs had to say."),
     "poll": ("poll", "poll", "Capture the last plays of every listener."),
     "query": ("query", "query", "Ask a question of the catalogue."),
     "serve-tools": ("serve", "serve", "Serve the questions as tools to AI assistants."),
-    "sync": ("sync", "sync", "What the timer runs: drain the spool, then poll."),
+    "status": ("status", "status", "How everything stands, and what to do next."),
+    "sync": ("sync", "sync", "What the timer runs: all that is due, once or in a loop."),
+    "users": ("users", "users", "The listeners who share this history."),
 }
 
 

@@ -20,8 +20,9 @@ from spotify_hist.faces.cli.text import printable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from spotify_hist.analytics.run import Answer
+    from spotify_hist.analytics.run import Answer, Column
     from spotify_hist.errors import SpotifyHistError
+    from spotify_hist.faces.cli.tables import Drawing
 
 Format = Literal["table", "json", "ndjson", "csv", "markdown"]
 FORMATS: tuple[Format, ...] = ("table", "json", "ndjson", "csv", "markdown")
@@ -50,6 +51,17 @@ class Output:
         if not self.quiet:
             self._say("info", text)
 
+    def warning(self, text: str, *, even_if_quiet: bool = False) -> None:
+        """Something the person has to do soon, on stderr."""
+        if even_if_quiet or not self.quiet:
+            self._say("warning", f"Warning: {text}")
+
+    def ask(self, question: str) -> str:
+        """A question on stderr, and the line that is typed; '' where nobody answers."""
+        sys.stderr.write(printable(question))
+        sys.stderr.flush()
+        return sys.stdin.readline()
+
     def detail(self, text: str) -> None:
         """Something only -v asks for, on stderr."""
         if self.verbose and not self.quiet:
@@ -77,11 +89,7 @@ class Output:
         elif form == "table":
             from spotify_hist.faces.cli.tables import draw
 
-            drawing = draw(answer, timezone, is_terminal=sys.stdout.isatty())
-            sys.stdout.write(drawing.text)
-            if drawing.left_out:
-                left_out = ", ".join(drawing.left_out)
-                self.note(f"Note: too narrow for {left_out}; other formats show every column.")
+            self._draw(draw(answer, timezone, is_terminal=sys.stdout.isatty()))
         else:
             names = [column.name for column in answer.columns]
             self.rows(names, answer.rows, form)
@@ -91,6 +99,19 @@ class Output:
                 self.note(f"Note: {note}")
             if answer.truncated:
                 self.note("Note: there are more rows; ask for them with --limit or --offset.")
+
+    def table(
+        self,
+        columns: Sequence[Column],
+        rows: Sequence[Sequence[object]],
+        timezone: str,
+        spare: Sequence[str] = (),
+    ) -> None:
+        """Rows that are no answer of the catalogue, as a table (see `tables.draw_listing`)."""
+        from spotify_hist.faces.cli.tables import draw_listing
+
+        is_terminal = sys.stdout.isatty()
+        self._draw(draw_listing(columns, rows, timezone, is_terminal=is_terminal, spare=spare))
 
     def rows(self, names: Sequence[str], rows: Iterable[Sequence[object]], form: Format) -> None:
         """Plain rows as ndjson, csv or markdown."""
@@ -116,6 +137,13 @@ class Output:
         for name, value in values.items():
             _write_wrapped(f"{name:<{width}}  {_flat(value)}", sys.stdout, " " * (width + 2))
         sys.stdout.flush()
+
+    def _draw(self, drawing: Drawing) -> None:
+        sys.stdout.write(drawing.text)
+        sys.stdout.flush()
+        if drawing.left_out:
+            left_out = ", ".join(drawing.left_out)
+            self.note(f"Note: too narrow for {left_out}; other formats show every column.")
 
     def _say(self, level: str, text: str) -> None:
         if self._log_json:
@@ -167,6 +195,8 @@ def _flat(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, list):
         return ";".join(map(str, value))
+    if isinstance(value, dict):
+        return json.dumps(value)
     return str(value)
 
 

@@ -1,4 +1,4 @@
-"""Owns `poll`: one capture for each authorised listener, and how its outcome is told.
+"""Owns `poll`: one capture for each authorised listener.
 
 Never fetches or stores; `collect.poll` does.
 """
@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from spotify_hist.errors import ExitCode
-from spotify_hist.model import iso
+from spotify_hist.errors import AlreadyRunning
+from spotify_hist.faces.cli import collecting
 
 if TYPE_CHECKING:
-    from spotify_hist.collect.poll import UserPoll
     from spotify_hist.faces.cli.context import App
 
 
@@ -24,51 +23,18 @@ def poll(app: App, form: str) -> int:
     """Capture the last plays of every listener who is logged in."""
     from spotify_hist.collect.poll import poll as capture
 
-    results = capture(app.settings, app.database, app.vault, app.now, app.user)
-    return tell(app, results, form)
-
-
-def tell(app: App, results: list[UserPoll], form: str) -> int:
-    """Write the outcome and give the exit code: that of the failure, or 6 where others did well."""
+    try:
+        results = capture(app.settings, app.database, app.vault, app.now, app.user)
+    except AlreadyRunning as other:
+        app.out.note(other.message)
+        results = []
     if form == "json":
-        app.out.json({"users": [_as_json(result) for result in results]})
+        app.out.json({"users": [collecting.poll_as_json(result) for result in results]})
     else:
         for result in results:
             if result.error is None:
-                app.out.line(_in_words(result))
+                app.out.line(collecting.poll_in_words(result))
     errors = [result.error for result in results if result.error is not None]
-    for error in errors:
-        app.out.error(error, as_json=form == "json")
-    if not errors:
-        return int(ExitCode.OK)
-    if len(errors) < len(results) or len({error.exit_code for error in errors}) > 1:
-        return int(ExitCode.PARTIAL)
-    return int(errors[0].exit_code)
-
-
-def _as_json(result: UserPoll) -> dict[str, object]:
-    gap = result.gap
-    return {
-        "user": result.user,
-        "fetched": result.fetched,
-        "new": result.new,
-        "late": result.late,
-        "gap": gap and {"after": iso(gap.after), "before": iso(gap.before)},
-        "error": result.error and result.error.as_dict(),
-        "rejected": result.rejected,
-    }
-
-
-def _in_words(result: UserPoll) -> str:
-    plays = "play" if result.new == 1 else "plays"
-    text = f"{result.user}: {result.new} new {plays} of {result.fetched} fetched"
-    if result.late:
-        text += f", {result.late} of them late"
-    if result.rejected:
-        text += f", {result.rejected} that could not be read"
-    if result.gap:
-        text += (
-            f". Plays between {iso(result.gap.after)} and {iso(result.gap.before)} are missing:"
-            " poll more often; an extended export fills the gap"
-        )
-    return text + "."
+    collecting.tell_errors(app, errors, form)
+    collecting.warn(app, "poll", (result.warning for result in results), form)
+    return collecting.exit_code(errors, done=len(results) - len(errors))

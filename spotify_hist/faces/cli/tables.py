@@ -1,11 +1,11 @@
-"""Owns how an answer looks as a table: columns with bars, and the week as a grid of blocks.
+"""Owns how rows look as a table: columns with bars, long texts, and the week as a grid of blocks.
 
 Never asks a question and never writes; it gives back text.
 
 A pipe gets every column at its full width. On a terminal no line is longer than the terminal, and
 neither a number nor an instant is ever cut: where room is short, columns that can be missed give
 way in the order of `_SPARE` (a URI first, the bar last), and then names are cut, the longest first,
-with an ellipsis. `Drawing.left_out` tells what gave way.
+with an ellipsis. `Drawing.left_out` tells what gave way. Only a listing's last column is wrapped.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import textwrap
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
@@ -24,7 +25,7 @@ from rich.cells import cell_len, set_cell_size
 from spotify_hist.faces.cli.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from spotify_hist.analytics.run import Answer, Column
 
@@ -38,6 +39,7 @@ _BAR = "bar"
 _BAR_WIDTH, _SHORT_BAR_WIDTH = 20, 10
 # Below this a name says too little: a column that can be missed goes first.
 _NAME_WIDTH = 14
+_TEXT_WIDTH = 32
 _SPARE = ("uri", "sources", "album", "last_played_at", "tracks", "ms_played", "listened_ms", _BAR)
 _WEEK_WIDTH = 62  # of the week with two characters an hour
 
@@ -87,10 +89,80 @@ def draw(
         lines = _week(answer, chart.columns, voice, room)
     else:
         bar = chart.columns[1] if chart and chart.form == "bar" and is_terminal else None
-        columns = _columns(answer, bar, ZoneInfo(timezone), voice)
+        columns = _columns(answer.columns, answer.rows, bar, ZoneInfo(timezone), voice)
         if room is not None:
-            left_out = _make_fit(columns, room)
-        lines = _table(columns, voice, is_styled=is_terminal and os.environ.get("TERM") != "dumb")
+            left_out = _make_fit(columns, room, _SPARE)
+        lines = _table(columns, voice, is_styled=_is_styled(is_terminal=is_terminal))
+    return _drawing(lines, left_out)
+
+
+def draw_listing(
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[object]],
+    timezone: str,
+    *,
+    is_terminal: bool,
+    spare: Sequence[str] = (),
+    width: int | None = None,
+    encoding: str | None = None,
+) -> Drawing:
+    """Rows that are no answer of the catalogue, as text, their instants in `timezone`.
+
+    A column of type `word` is a short text that is never cut. The last column may be of any
+    length: on a terminal it is wrapped under its heading. Columns named in `spare` give way first
+    where room is short, in that order.
+    """
+    voice = _Voice(encoding or sys.stdout.encoding or "ascii")
+    drawn = _columns(columns, rows, None, ZoneInfo(timezone), voice)
+    is_styled = _is_styled(is_terminal=is_terminal)
+    if not is_terminal:
+        return _drawing(_table(drawn, voice, is_styled=is_styled), [])
+    room = width or shutil.get_terminal_size().columns
+    last = drawn.pop()
+    wanted = min(last.width, _TEXT_WIDTH) + len(_GAP)
+    left_out = _make_fit(drawn, room - wanted, spare)
+    last.width = max(room - _least(drawn, None) - len(_GAP), 1)
+    return _drawing(_wrapped(drawn, last, voice, is_styled=is_styled), left_out)
+
+
+def _wrapped(
+    columns: Sequence[_Drawn], last: _Drawn, voice: _Voice, *, is_styled: bool
+) -> Iterator[str]:
+    """The table of `columns`, with the texts of `last` beside it, as many lines as they need."""
+    heading, *lines = _table(columns, voice, is_styled=False)
+    indent = " " * _least(columns, None)
+    heading = _GAP.join([heading.ljust(len(indent)), last.heading]).rstrip()
+    yield f"\x1b[1m{heading}\x1b[0m" if is_styled else heading
+    for line, text in zip(lines, last.cells, strict=True):
+        first, *more = _folded(text, last.width) or [""]
+        yield line + _GAP + first
+        yield from (indent + _GAP + each for each in more)
+
+
+def _folded(text: str, width: int) -> list[str]:
+    """`text` in lines of at most `width` cells; wide characters count as the two that they take."""
+    if text.isascii():
+        return textwrap.wrap(text, width, break_on_hyphens=False)
+    lines = [""]
+    for word in text.split():
+        joined = f"{lines[-1]} {word}" if lines[-1] else word
+        if _width(joined) <= width:
+            lines[-1] = joined
+            continue
+        if lines[-1]:
+            lines.append("")
+        for char in word:
+            if _width(lines[-1] + char) > width and lines[-1]:
+                lines.append("")
+            lines[-1] += char
+    return lines
+
+
+def _is_styled(*, is_terminal: bool) -> bool:
+    return is_terminal and os.environ.get("TERM") != "dumb"
+
+
+def _drawing(lines: Iterable[str], left_out: Sequence[_Drawn]) -> Drawing:
     text = "".join(line.rstrip() + "\n" for line in lines)
     return Drawing(text, tuple(column.heading for column in left_out if column.name != _BAR))
 
@@ -118,11 +190,17 @@ class _Voice:
         return "".join(char if self._can_say(char) else "?" for char in text)
 
 
-def _columns(answer: Answer, bar: str | None, zone: ZoneInfo, voice: _Voice) -> list[_Drawn]:
+def _columns(
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[object]],
+    bar: str | None,
+    zone: ZoneInfo,
+    voice: _Voice,
+) -> list[_Drawn]:
     found = []
-    for index, column in enumerate(answer.columns):
+    for index, column in enumerate(columns):
         heading = _heading(column.name)
-        cells = [voice.say(_cell(column, row[index], zone)) for row in answer.rows]
+        cells = [voice.say(_cell(column, row[index], zone)) for row in rows]
         found.append(
             _Drawn(
                 column.name,
@@ -134,14 +212,14 @@ def _columns(answer: Answer, bar: str | None, zone: ZoneInfo, voice: _Voice) -> 
             )
         )
         if column.name == bar:
-            values = [_number(row[index]) for row in answer.rows]
+            values = [_number(row[index]) for row in rows]
             most = max(values)
             shares = [value / most if most > 0 else 0.0 for value in values]
             found.append(_Drawn(_BAR, "", [], _BAR_WIDTH, shares=shares))
     return found
 
 
-def _make_fit(columns: list[_Drawn], room: int) -> list[_Drawn]:
+def _make_fit(columns: list[_Drawn], room: int, spare: Sequence[str]) -> list[_Drawn]:
     """Bring `columns` to at most `room` characters a line; the columns taken out for that."""
     left_out: list[_Drawn] = []
 
@@ -149,7 +227,7 @@ def _make_fit(columns: list[_Drawn], room: int) -> list[_Drawn]:
         columns.remove(column)
         left_out.append(column)
 
-    for name in _SPARE:
+    for name in spare:
         spared = next((column for column in columns if column.name == name), None)
         if _least(columns, _NAME_WIDTH) > room and spared is not None:
             take_out(spared)

@@ -1,4 +1,4 @@
-"""Owns HTTP to Spotify: retries, waits, and what each failure means for the person.
+"""Owns HTTP to Spotify: deadlines, retries, and the waits Spotify asks for.
 
 Never logs, and never puts a token, code, secret or verifier into an error or a repr.
 """
@@ -6,42 +6,42 @@ Never logs, and never puts a token, code, secret or verifier into an error or a 
 from __future__ import annotations
 
 import base64
-import json
 import logging
-import re
 import secrets
+import threading
 import time
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Self
 
 import httpx
 
 from spotify_hist import __version__
-from spotify_hist.errors import Forbidden, Offline, RateLimited, SettingsError, SpotifyHistError
+from spotify_hist.errors import (
+    Offline,
+    RateLimited,
+    SettingsError,
+    SpotifyHistError,
+    Unreachable,
+)
+from spotify_hist.sources.spotify.answers import (
+    Answer,
+    forbidden,
+    quota_error,
+    quota_exceeded,
+    retry_after_s,
+)
+from spotify_hist.sources.spotify.limits import asked_to_wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
 
-_QUOTA = b"QUOTA_EXCEEDED"
+LARGEST_BODY = 16 * 1024 * 1024
 # Failures that happen before a request is on its way.
 _UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
-_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
-_LONGEST_WAIT_S = 31 * 86_400.0
 _BACKOFF_S, _LONGEST_BACKOFF_S = 0.5, 8.0
-_TOKEN_LIKE = re.compile(r"[A-Za-z0-9_\-+/=.~%]{20,}")
-_DASHBOARD = "https://developer.spotify.com/dashboard"
 _random = secrets.SystemRandom()
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A final answer: any status that another try would not change."""
-
-    status: int
-    body: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +53,53 @@ class _Setback:
     is_final: bool = False
 
 
-class Http:
-    """One HTTP client with the program's patience. Times are seconds.
+@dataclass(slots=True)
+class _Exchange:
+    """One attempt and what has come of it so far, written by a thread of its own."""
 
-    A request is tried again up to `retries` times, and waits altogether no longer than
-    `max_wait_s` on Spotify's asking (FACTS 4.2). `clock` gives epoch seconds.
+    request: httpx.Request
+    is_sent: bool = False
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytearray = field(default_factory=bytearray)
+    error: BaseException | None = None
+    is_abandoned: bool = False
+    done: threading.Event = field(default_factory=threading.Event)
+
+    def perform(self, client: httpx.Client) -> None:
+        """Send, and read until the end, the size limit, or nobody wants it any more."""
+        self.request.extensions["trace"] = self._note
+        try:
+            response = client.send(self.request, stream=True)
+            try:
+                self.headers, self.status = response.headers, response.status_code
+                for chunk in response.iter_bytes():
+                    self.body += chunk
+                    if self.is_abandoned or self.is_too_large:
+                        break
+            finally:
+                response.close()
+        except BaseException as error:  # noqa: BLE001 - raised again where the answer is awaited
+            self.error = error
+        finally:
+            self.done.set()
+
+    @property
+    def is_too_large(self) -> bool:
+        return len(self.body) > LARGEST_BODY
+
+    def _note(self, event: str, _: object) -> None:
+        if event.endswith("send_request_headers.started"):
+            self.is_sent = True
+
+
+class Http:
+    """One HTTP client with the program's patience, for one run. Times are seconds.
+
+    An answer is given up where it is not there as a whole after `timeout_s`. A request is tried
+    again up to `retries` times, and waits altogether no longer than `max_wait_s` on Spotify's
+    asking (FACTS 4.2). `clock` gives epoch seconds; what `sleep` raises ends the call.
+    `rate_limits` counts the 429s met so far. After QUOTA_EXCEEDED nothing more is sent.
     """
 
     def __init__(
@@ -70,6 +112,8 @@ class Http:
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        self.rate_limits = 0
+        self._is_quota_spent = False
         self._timeout_s = timeout_s
         self._retries = retries
         self._max_wait_s = max_wait_s
@@ -107,7 +151,7 @@ class Http:
         request = self._request("GET", url, params=params, headers=headers)
         answer = self._send(request, is_repeatable=True)
         if answer.status == 403:
-            raise _forbidden(answer.body, token)
+            raise forbidden(answer, token)
         return answer
 
     def post_form(
@@ -155,7 +199,7 @@ class Http:
 
     def _send(self, request: httpx.Request, *, is_repeatable: bool) -> Answer:
         waited_s, attempt = 0.0, 0
-        while True:
+        while not self._is_quota_spent:
             outcome = self._attempt(request, is_repeatable=is_repeatable)
             if isinstance(outcome, Answer):
                 return outcome
@@ -171,54 +215,81 @@ class Http:
             waited_s += asked_s
             self._sleep(asked_s or _backoff(attempt))
             attempt += 1
+        raise quota_error()
 
     def _attempt(self, request: httpx.Request, *, is_repeatable: bool) -> Answer | _Setback:
-        try:
-            response = self._client.send(request)
-        except httpx.RequestError as error:
-            return _Setback(
-                Offline(
-                    f"Spotify cannot be reached ({self._describe(error)}).",
-                    hint="Check the internet connection and try again; "
-                    "anything captured is safe in the spool.",
-                ),
-                is_final=not (is_repeatable or isinstance(error, _UNSENT)),
-            )
-        if response.status_code == 429:
-            return self._rate_limited(response)
-        if response.status_code >= 500:
-            return _Setback(
-                Offline(f"Spotify has trouble of its own (HTTP {response.status_code})."),
-                asked_wait_s=retry_after_s(response.headers.get("Retry-After"), self._clock()),
-            )
-        return Answer(response.status_code, response.content)
+        exchange = self._perform(request)
+        if exchange.status is not None and exchange.status >= 400:
+            # What the status and headers say is good even where the body breaks off.
+            return self._judge(exchange)
+        problem = self._problem(exchange)
+        if problem is None:
+            return self._judge(exchange)
+        is_unsent = isinstance(exchange.error, _UNSENT) or (
+            exchange.is_abandoned and not exchange.is_sent
+        )
+        error = Unreachable(
+            f"Spotify cannot be reached ({problem}).",
+            hint="Check the internet connection and try again; "
+            "anything captured is safe in the spool.",
+        )
+        return _Setback(error, is_final=not (is_repeatable or is_unsent))
 
-    def _rate_limited(self, response: httpx.Response) -> _Setback:
-        if _QUOTA in response.content:
-            error = RateLimited(
-                "The request quota of your Spotify app's owner is used up (QUOTA_EXCEEDED).",
-                hint="Spotify does not say when it is filled up again; try again in some hours.",
-            )
+    def _perform(self, request: httpx.Request) -> _Exchange:
+        """One attempt, given up after `timeout_s`.
+
+        It runs in a thread, as httpx has a timeout for each read but none for the whole: a
+        server that sends a byte now and then would hold a timer's run for ever.
+        """
+        exchange = _Exchange(request)
+        thread = threading.Thread(target=exchange.perform, args=(self._client,), daemon=True)
+        thread.start()
+        try:
+            exchange.is_abandoned = not exchange.done.wait(self._timeout_s)
+        except BaseException:
+            exchange.is_abandoned = True
+            raise
+        if exchange.error is not None and not isinstance(exchange.error, httpx.RequestError):
+            raise exchange.error
+        return exchange
+
+    def _judge(self, exchange: _Exchange) -> Answer | _Setback:
+        """What an answer that came, at least its head, means."""
+        status, body = exchange.status or 0, bytes(exchange.body)
+        wait_s = retry_after_s(exchange.headers.get("Retry-After"), self._clock())
+        if status == 429:
+            return self._rate_limited(body, wait_s)
+        if status >= 500:
+            error = Offline(f"Spotify has trouble of its own (HTTP {status}).")
+            return _Setback(error, asked_wait_s=wait_s)
+        if exchange.is_too_large:
+            error = Offline("Spotify's answer is too large to be one.")
             return _Setback(error, is_final=True)
-        now = self._clock()
-        wait_s = retry_after_s(response.headers.get("Retry-After"), now)
+        return Answer(status, body)
+
+    def _rate_limited(self, body: bytes, wait_s: float | None) -> _Setback:
+        self.rate_limits += 1
+        if quota_exceeded(body):
+            self._is_quota_spent = True
+            return _Setback(quota_error(), is_final=True)
         if wait_s is None:
             return _Setback(RateLimited("Spotify asks for fewer requests for a while."))
-        error = RateLimited(
-            f"Spotify asks to wait {_duration(wait_s)} before the next request.",
-            not_before_s=now + wait_s,
-        )
-        return _Setback(error, asked_wait_s=wait_s)
+        now = self._clock()
+        return _Setback(asked_to_wait(now + wait_s, now), asked_wait_s=wait_s)
 
-    def _describe(self, error: httpx.RequestError) -> str:
-        """What happened, in words; an exception's own text only where it was never sent."""
-        if isinstance(error, httpx.TimeoutException):
+    def _problem(self, exchange: _Exchange) -> str | None:
+        """What went wrong with the connection, in words, or None.
+
+        An exception's own text is told only where nothing was sent.
+        """
+        error = exchange.error
+        if exchange.is_abandoned or isinstance(error, httpx.TimeoutException):
             return f"no answer within {self._timeout_s:g} s"
         if isinstance(error, httpx.ProxyError):
             return "the proxy cannot be used"
         if isinstance(error, httpx.ConnectError):
             return str(error) or "no connection"
-        return "the connection broke off"
+        return None if error is None else "the connection broke off"
 
 
 def _client(timeout_s: float, transport: httpx.BaseTransport | None) -> httpx.Client:
@@ -238,87 +309,6 @@ def _client(timeout_s: float, transport: httpx.BaseTransport | None) -> httpx.Cl
     return client
 
 
-def json_object(answer: Answer) -> dict[str, object]:
-    """The JSON object in the body. Raises Offline for anything else, a cut-off body included."""
-    value = _json(answer.body)
-    if not isinstance(value, dict):
-        raise Offline(
-            f"Spotify answered something that is not JSON (HTTP {answer.status}).",
-            hint="A proxy or a Wi-Fi sign-in page may be in between; try again later.",
-        )
-    return value
-
-
-def retry_after_s(header: str | None, now: float) -> float | None:
-    """Seconds to wait by a Retry-After header: a number, or an HTTP date against `now`.
-
-    None if it is absent, malformed or beyond a month (FACTS 4.1). Never negative, never raises.
-    """
-    text = (header or "").strip()
-    if _SECONDS.fullmatch(text):
-        wait_s = float(text)
-    else:
-        try:
-            wait_s = max(0.0, parsedate_to_datetime(text).timestamp() - now)
-        except (ValueError, TypeError, IndexError, OverflowError, OSError):
-            return None
-    return wait_s if wait_s <= _LONGEST_WAIT_S else None
-
-
 def _backoff(attempt: int) -> float:
     """Seconds before the next try: doubling, with jitter so that many clients spread out."""
     return min(_LONGEST_BACKOFF_S, _BACKOFF_S * 2.0 ** min(attempt, 10)) * _random.uniform(0.5, 1.0)
-
-
-def _duration(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def _json(body: bytes) -> object:
-    try:
-        value: object = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    return value
-
-
-def _forbidden(body: bytes, token: str | None) -> Forbidden:
-    """Spotify's refusal with its own remedy (FACTS 4.4)."""
-    text = body.decode("utf-8", "replace").casefold()
-    if "not registered" in text:
-        return Forbidden(
-            "This Spotify account is not on the list of users of your Spotify app.",
-            hint=f"At {_DASHBOARD} open the app, add the account's e-mail under User Management, "
-            "then run 'spotify-hist auth login'.",
-        )
-    if "premium" in text:
-        return Forbidden(
-            "The owner of the Spotify app has no active Premium subscription.",
-            hint="Renew Premium for the account that owns the app, or set SPOTIFY_HIST_CLIENT_ID "
-            "to an app whose owner has it and run 'spotify-hist auth login'.",
-        )
-    if "scope" in text:
-        return Forbidden(
-            "The login does not cover this: a permission is missing.",
-            hint="Run 'spotify-hist auth login' again and agree to what is asked.",
-        )
-    said = _said(body, token)
-    return Forbidden(
-        "Spotify refuses this request (HTTP 403)" + (f": {said}" if said else "."),
-        hint=f"Check your app at {_DASHBOARD}, then run 'spotify-hist auth login'.",
-    )
-
-
-def _said(body: bytes, token: str | None) -> str:
-    """Spotify's own words, short, on one line, without anything that may be a secret."""
-    answer = _json(body)
-    error = answer.get("error") if isinstance(answer, dict) else None
-    message = error.get("message") if isinstance(error, dict) else None
-    text = message if isinstance(message, str) else ""
-    if token:
-        text = text.replace(token, "…")
-    text = _TOKEN_LIKE.sub("…", " ".join(text.split()))
-    return "".join(letter for letter in text if letter.isprintable())[:200]

@@ -21,13 +21,14 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from pydantic import ValidationError
 
 from spotify_hist.errors import LoginNeeded, Offline, SettingsError, UsageError
-from spotify_hist.sources.spotify.http import json_object
+from spotify_hist.sources.spotify.answers import json_object
 from spotify_hist.sources.spotify.models import TokenAnswer
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from spotify_hist.sources.spotify.http import Answer, Http
+    from spotify_hist.sources.spotify.answers import Answer
+    from spotify_hist.sources.spotify.http import Http
     from spotify_hist.sources.spotify.vault import Token
 
 SCOPES = ("user-read-recently-played",)  # enough to collect (FACTS 2.6)
@@ -78,6 +79,9 @@ class Login:
                 "scope": " ".join(scopes),
                 "redirect_uri": redirect_uri,
                 "state": state,
+                # Else the browser's account is taken unasked, and the next listener's login
+                # would be the first one's again.
+                "show_dialog": "true",
                 "code_challenge_method": "S256",
                 "code_challenge": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
             }
@@ -85,17 +89,18 @@ class Login:
         url = f"{accounts_url}/authorize?{query}"
         return cls(url, state, verifier, accounts_url, client_id, redirect_uri, scopes)
 
+    def is_answered_by(self, redirected: str) -> bool:
+        """Whether the URL answers this very link, be it with a code or a refusal."""
+        return self._has_state(_query(redirected))
+
     def code_from(self, redirected: str) -> str:
         """The code in the URL the browser was sent to; its query string alone will do.
 
         Raises LoginNeeded if the person declined, if the state is not this attempt's (an answer
         to another link, or forged), or if there is no code.
         """
-        # A terminal wraps long lines: a pasted address may come with line breaks and quotes.
-        text = "".join(redirected.split()).strip("'\"<>")
-        query = (text.partition("?")[2] or text).partition("#")[0]
-        answer = parse_qs(query)
-        if not hmac.compare_digest(_only(answer, "state").encode(), self.state.encode()):
+        answer = _query(redirected)
+        if not self._has_state(answer):
             raise LoginNeeded(
                 "This address is not the answer to the link just shown.",
                 hint="Open the link, agree, and paste the whole address the browser ends up at, "
@@ -110,6 +115,9 @@ class Login:
                 hint="Paste the address the browser shows after you agreed: it contains 'code='.",
             )
         return code
+
+    def _has_state(self, answer: dict[str, list[str]]) -> bool:
+        return hmac.compare_digest(_only(answer, "state").encode(), self.state.encode())
 
 
 def exchange(http: Http, login: Login, code: str, client_secret: str | None, now: float) -> Grant:
@@ -206,6 +214,15 @@ def _declined(error: str) -> LoginNeeded:
         letter for letter in error if letter.isascii() and (letter.isalnum() or letter == "_")
     )
     return LoginNeeded(f"Spotify refused the login ({name[:40]}).", hint=_AGAIN)
+
+
+def _query(redirected: str) -> dict[str, list[str]]:
+    """The parameters of a URL, or of its query string alone.
+
+    A terminal wraps long lines: a pasted address may come with line breaks and quotes.
+    """
+    text = "".join(redirected.split()).strip("'\"<>")
+    return parse_qs((text.partition("?")[2] or text).partition("#")[0])
 
 
 def _only(answer: dict[str, list[str]], name: str) -> str:

@@ -5,39 +5,28 @@ Never talks to Spotify and never reads the environment; the key comes in as a pa
 
 from __future__ import annotations
 
-import base64
-import errno
-import fcntl
 import hashlib
 import json
 import math
-import os
-import re
 import threading
-import time
 from calendar import monthrange
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from spotify_hist.errors import SettingsError, StorageFull, Temporary, VaultError
+from spotify_hist.errors import StorageFull, VaultError
 from spotify_hist.model import Account
+from spotify_hist.sources.spotify.files import Folder
+from spotify_hist.sources.spotify.keys import LOCK_WAIT_S, Keys, new_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from cryptography.fernet import Fernet
-
-LOCK_WAIT_S = 30.0
-_LOCK_POLL_S = 0.05
 _GRANT_MONTHS = 6
 _DAY_S = 86_400
-_KEY_SHAPE = re.compile(r"[A-Za-z0-9_-]{43}=")
-# What file systems answer that have no way to sync a directory.
-_NO_DIRECTORY_SYNC = {errno.EINVAL, errno.ENOTSUP}
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_BUSY = "Another spotify-hist process is renewing this Spotify login."
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,38 +66,86 @@ class Token:
         return math.floor((self.ends_at - now) / _DAY_S)
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A login that Spotify has ended, kept until the next one. `ended_at` is epoch seconds."""
+
+    account: Account
+    ended_at: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A token file that cannot be opened: `stem` is what `stem_of` gives for its account id."""
+
+    stem: str
+    error: VaultError
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """What a change of the key did.
+
+    `resealed` counts the tokens that are now sealed with the new key and were not before;
+    `unreadable` are the stems of those that no key opened, left as they are. `is_given`: the keys
+    come from the settings, of which `needless` are needed no more. `removed_file`: they have
+    taken the place of the key file, which is gone.
+    """
+
+    resealed: int = 0
+    unreadable: tuple[str, ...] = ()
+    is_given: bool = False
+    needless: int = 0
+    removed_file: bool = False
+
+
 class Vault:
     """The tokens of this installation, each in a file of its own under `directory`.
 
-    The key is `key`, else the generated file `key` in the directory. Raises SettingsError at
-    once if `key` is given and is no Fernet key.
+    The keys are `key` (one or more, newest first), else the generated file `key` in the
+    directory. Raises SettingsError at once if `key` is given and holds no Fernet key.
+
+    Locks, always taken in this order: the account's, by whoever changes its login; the key lock,
+    shared by whoever replaces a token file and alone by whoever changes the keys.
     """
 
     def __init__(self, directory: Path, key: str | None) -> None:
-        self._directory = directory
-        self._given_key = None if key is None else _checked_key(key)
+        self._folder = Folder(directory, "the Spotify logins")
+        self._keys = Keys(self._folder, key)
         self._locked = threading.local()
 
     def tokens(self) -> list[Token]:
-        """Every stored token, ordered by account id; [] where there is no vault yet.
+        """Every token that can be read, ordered by account id; [] where there is no vault yet.
 
-        Raises VaultError naming the file if one of them cannot be read. To serve the others all
-        the same, `load` each known account.
+        What cannot be read is told by `unreadable`. Raises VaultError if the directory cannot.
         """
-        with self._trouble():
-            try:
-                paths = [path for path in self._directory.iterdir() if path.suffix == ".token"]
-            except FileNotFoundError:
-                return []
-        found = [self._open(path) for path in paths]
-        return sorted(
-            (token for token in found if token is not None),
-            key=lambda token: token.account.account_id,
-        )
+        found, _ = self._survey()
+        return found
+
+    def unreadable(self) -> list[Unreadable]:
+        """The token files that cannot be read, and why; [] where all is well."""
+        _, broken = self._survey()
+        return broken
+
+    def ended(self) -> list[Ended]:
+        """The logins that Spotify has ended and that nobody has renewed, by account id."""
+        found = []
+        for name in self._folder.names(".ended"):
+            stem = name.removesuffix(".ended")
+            marker = self._ended(stem)
+            if marker is not None and not self._folder.exists(f"{stem}.token"):
+                found.append(marker)
+        return sorted(found, key=lambda each: each.account.account_id)
 
     def load(self, account_id: str) -> Token | None:
         """The token of one account, or None. Raises VaultError for a wrong key or damage."""
-        return self._open(self._path(account_id, "token"))
+        return self._open(stem_of(account_id))
+
+    def ending(self, account_id: str) -> Ended | None:
+        """How the account's login ended, or None where it did not, or was renewed."""
+        stem = stem_of(account_id)
+        return None if self._folder.exists(f"{stem}.token") else self._ended(stem)
 
     def save(self, token: Token) -> None:
         """Put `token` in place of the account's old one, on disk before this returns.
@@ -116,17 +153,59 @@ class Vault:
         A crash at any instant leaves either the old token or the new one. Raises StorageFull,
         VaultError, or Temporary where another process keeps the account's lock.
         """
-        account_id = token.account.account_id
-        with self.lock(account_id):
-            sealed = self._cipher(create=True).encrypt(_to_json(token))
-            self._replace(self._path(account_id, "token"), sealed)
+        stem = stem_of(token.account.account_id)
+        with self._lock(stem, LOCK_WAIT_S):
+            self._keys.make()
+            with self._keys.lock(shared=True):
+                sealed = self._keys.sealing().encrypt(_to_json(token))
+                self._folder.replace(f"{stem}.token", sealed)
+            # After the token: a kill in between leaves both, and the token counts.
+            self._folder.remove(f"{stem}.ended")
+
+    def end(self, token: Token, now: float, reason: str) -> None:
+        """Forget a token that Spotify no longer accepts, but not that there was a login."""
+        account = token.account
+        stem = stem_of(account.account_id)
+        marker = {**_account_fields(account), "ended_at": now, "reason": reason}
+        with self._lock(stem, LOCK_WAIT_S), self._keys.lock(shared=True):
+            # Before the token goes: no kill may leave neither.
+            self._folder.replace(f"{stem}.ended", json.dumps(marker).encode())
+            self._folder.remove(f"{stem}.token")
 
     def forget(self, account_id: str) -> None:
-        """Remove the account's token; nothing happens where there is none."""
-        with self.lock(account_id), self._trouble():
-            with suppress(FileNotFoundError):
-                self._path(account_id, "token").unlink()
-            _sync_directory(self._directory)
+        """Remove the account's login and every trace of it; no error where there is none."""
+        self.forget_file(stem_of(account_id))
+
+    def forget_file(self, stem: str) -> None:
+        """As `forget`, for a file whose account is not known."""
+        with self._lock(stem, LOCK_WAIT_S), self._keys.lock(shared=True):
+            self._folder.remove(f"{stem}.token", f"{stem}.ended")
+
+    def rotate_key(self) -> Rotation:
+        """Seal every token with a new key: a generated one, or the first of the given ones.
+
+        At every instant each token can be opened with a key that is in force, so a kill loses
+        nothing and the next call goes on. Raises StorageFull, VaultError or Temporary.
+        """
+        with self._keys.lock():
+            if self._keys.given:
+                return self._rotate_to_given()
+            # A lost key is an error here: a new one would open none of the tokens.
+            old = self._keys.in_file() if self._keys.has_file() or self._stems() else ()
+            new = new_key()
+            self._keys.write(new, *old)
+            resealed, broken = self._reseal()
+            self._keys.write(new)
+            return Rotation(resealed, broken)
+
+    def _rotate_to_given(self) -> Rotation:
+        resealed, broken = self._reseal()
+        # Where it may still open what nothing else does, the key file stays.
+        removed_file = self._keys.has_file() and not broken
+        if removed_file:
+            self._keys.remove_file()
+        needless = len(self._keys.given) - 1
+        return Rotation(resealed, broken, True, needless, removed_file)
 
     @contextmanager
     def lock(self, account_id: str, wait_s: float = LOCK_WAIT_S) -> Iterator[None]:
@@ -134,88 +213,62 @@ class Vault:
 
         Re-entrant within a thread. Raises Temporary when another keeps it for `wait_s` seconds.
         """
-        held: set[str] = self._locked.__dict__.setdefault("accounts", set())
-        if account_id in held:
+        with self._lock(stem_of(account_id), wait_s):
+            yield
+
+    @contextmanager
+    def _lock(self, stem: str, wait_s: float) -> Iterator[None]:
+        held: set[str] = self._locked.__dict__.setdefault("stems", set())
+        if stem in held:
             yield
             return
-        with self._flock(self._path(account_id, "lock"), wait_s):
-            held.add(account_id)
+        with self._folder.lock(f"{stem}.lock", wait_s, _BUSY):
+            held.add(stem)
             try:
                 yield
             finally:
-                held.discard(account_id)
+                held.discard(stem)
 
-    def _path(self, account_id: str, suffix: str) -> Path:
-        """The account's file. Hashed, since an id from outside must never shape a path."""
-        name = hashlib.sha256(account_id.encode("utf-8", "surrogatepass")).hexdigest()
-        return self._directory / f"{name}.{suffix}"
-
-    @contextmanager
-    def _flock(self, path: Path, wait_s: float) -> Iterator[None]:
-        with self._trouble():
-            self._prepare()
-            # The lock has a file of its own that is never removed: a lock on a file that gets
-            # replaced or deleted would guard nothing.
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            self._acquire(descriptor, wait_s)
-            yield
-        finally:
-            os.close(descriptor)
-
-    def _acquire(self, descriptor: int, wait_s: float) -> None:
-        deadline = time.monotonic() + wait_s
-        while True:
-            with self._trouble():
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    pass
-                else:
-                    return
-            if time.monotonic() >= deadline:
-                raise Temporary(
-                    "Another spotify-hist process is renewing this Spotify login.",
-                    hint="Try again in a minute.",
-                )
-            time.sleep(_LOCK_POLL_S)
-
-    def _prepare(self) -> None:
-        """The directory exists and is the owner's alone, whatever the umask."""
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if self._directory.stat().st_mode & 0o077:
-            self._directory.chmod(0o700)
-
-    def _replace(self, path: Path, data: bytes) -> None:
-        """Write `data` to `path` in one step; the caller holds the lock that guards `path`."""
-        temporary = path.with_suffix(".tmp")
-        with self._trouble():
+    def _survey(self) -> tuple[list[Token], list[Unreadable]]:
+        found: list[Token] = []
+        broken: list[Unreadable] = []
+        for stem in self._stems():
             try:
-                flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-                with os.fdopen(os.open(temporary, flags, 0o600), "wb") as file:
-                    os.fchmod(file.fileno(), 0o600)
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-                temporary.replace(path)
-            except BaseException:
-                with suppress(OSError):
-                    temporary.unlink(missing_ok=True)
-                raise
-            _sync_directory(self._directory)
+                token = self._open(stem)
+            except VaultError as error:
+                broken.append(Unreadable(stem, error))
+            else:
+                found += [token] if token is not None else []
+        return sorted(found, key=lambda token: token.account.account_id), broken
 
-    def _open(self, path: Path) -> Token | None:
-        sealed = self._read(path)
-        if sealed is None:
-            return None
+    def _stems(self) -> list[str]:
+        return [name.removesuffix(".token") for name in self._folder.names(".token")]
+
+    def _open(self, stem: str) -> Token | None:
+        try:
+            return self._unseal(stem)
+        except VaultError as error:
+            first = error
+        # The keys may have changed between the reading of the token and that of the key.
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(self._keys.lock(shared=True))
+            except (VaultError, StorageFull):  # a folder that can only be read: no one rotates it
+                raise first from None
+            return self._unseal(stem)
+
+    def _unseal(self, stem: str) -> Token | None:
         from cryptography.fernet import InvalidToken
 
-        cipher = self._cipher(create=False)
+        sealed = self._folder.read(f"{stem}.token")
+        if sealed is None:
+            return None
         try:
-            token = _from_json(cipher.decrypt(sealed))
+            token = _from_json(self._keys.opening().decrypt(sealed))
         except InvalidToken:
             token = None
-        if token is None or self._path(token.account.account_id, "token") != path:
+        if token is None or stem_of(token.account.account_id) != stem:
+            path = self._folder.directory / f"{stem}.token"
             raise VaultError(
                 f"The stored Spotify login {path} cannot be read: it is damaged, or it was "
                 "written with another key.",
@@ -224,72 +277,67 @@ class Vault:
             )
         return token
 
-    def _cipher(self, *, create: bool) -> Fernet:
-        from cryptography.fernet import Fernet
+    def _reseal(self) -> tuple[int, tuple[str, ...]]:
+        """Seal with the newest key what an older one sealed; the caller holds the key lock alone.
 
-        return Fernet(self._given_key or self._file_key(create=create))
+        How many were, and the stems of those that no key opens.
+        """
+        from cryptography.fernet import InvalidToken
 
-    def _file_key(self, *, create: bool) -> str:
-        path = self._directory / "key"
-        text = self._read(path)
-        if text is None and create:
-            # Of several processes one makes the key; the rename shows it to the others whole.
-            with self._flock(self._directory / "key.lock", LOCK_WAIT_S):
-                text = self._read(path)
-                if text is None:
-                    text = base64.urlsafe_b64encode(os.urandom(32))
-                    self._replace(path, text)
-        key = (text or b"").strip().decode("ascii", "replace")
-        if not _KEY_SHAPE.fullmatch(key):
-            problem = "is missing" if text is None else "is damaged"
-            raise VaultError(
-                f"The key of the stored Spotify logins {problem}: {path}",
-                hint="Restore that file or set SPOTIFY_HIST_TOKEN_KEY; if the key is lost, "
-                f"remove {self._directory} and run 'spotify-hist auth login'.",
-            )
-        return key
-
-    def _read(self, path: Path) -> bytes | None:
-        with self._trouble():
+        resealed, broken = 0, []
+        newest, keys = self._keys.sealing(), self._keys.opening()
+        for stem in self._stems():
+            sealed = self._folder.read(f"{stem}.token")
+            if sealed is None:
+                continue
             try:
-                return path.read_bytes()
-            except FileNotFoundError:
-                return None
+                plain = keys.decrypt(sealed)
+            except InvalidToken:
+                broken.append(stem)
+                continue
+            try:
+                newest.decrypt(sealed)
+            except InvalidToken:
+                self._folder.replace(f"{stem}.token", newest.encrypt(plain))
+                resealed += 1
+        return resealed, tuple(broken)
 
-    @contextmanager
-    def _trouble(self) -> Iterator[None]:
-        """Say what the system's errors mean for the person."""
+    def _ended(self, stem: str) -> Ended | None:
+        text = self._folder.read(f"{stem}.ended")
         try:
-            yield
-        except OSError as error:
-            why = error.strerror or type(error).__name__
-            if error.errno in _FULL:
-                raise StorageFull(
-                    f"No space is left for the Spotify login in {self._directory}."
-                ) from None
-            raise VaultError(
-                f"The directory of the Spotify logins, {self._directory}, cannot be used: {why}.",
-                hint="Make it a directory that belongs to you and can be written.",
-            ) from None
+            plain = json.loads(text or b"")
+            account = Account(plain["account_id"], plain["spotify_id"], plain["display_name"])
+            marker = Ended(account, float(plain["ended_at"]), str(plain["reason"]))
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return None
+        return marker if stem_of(account.account_id) == stem else None
 
 
-def _checked_key(key: str) -> str:
-    key = key.strip()
-    if not _KEY_SHAPE.fullmatch(key):
-        raise SettingsError(
-            "SPOTIFY_HIST_TOKEN_KEY is not a Fernet key (32 bytes in URL-safe base64).",
-            hint="Make one with: openssl rand -base64 32 | tr '+/' '-_'",
-        )
-    return key
+def stem_of(account_id: str) -> str:
+    """The name of the account's files. Hashed: an id from outside must never shape a path."""
+    return hashlib.sha256(account_id.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _to_json(token: Token) -> bytes:
-    account = token.account
-    plain = {
-        "version": 1,
+def how_to_log_in(account: Account | None) -> str:
+    """The command that logs a listener in, and whom to be at Spotify when it asks."""
+    if account is None:
+        return "Run 'spotify-hist auth login'."
+    name = account.display_name or account.spotify_id or account.account_id
+    return f"Run 'spotify-hist auth login' and log in to Spotify as {name}."
+
+
+def _account_fields(account: Account) -> dict[str, str | None]:
+    return {
         "account_id": account.account_id,
         "spotify_id": account.spotify_id,
         "display_name": account.display_name,
+    }
+
+
+def _to_json(token: Token) -> bytes:
+    plain = {
+        "version": 1,
+        **_account_fields(token.account),
         "client_id": token.client_id,
         "refresh_token": token.refresh_token,
         "access_token": token.access_token,
@@ -315,15 +363,3 @@ def _from_json(data: bytes) -> Token | None:
         )
     except (ValueError, KeyError, TypeError):
         return None
-
-
-def _sync_directory(directory: Path) -> None:
-    """Make a rename or removal in `directory` outlast a power cut."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in _NO_DIRECTORY_SYNC:
-            raise
-    finally:
-        os.close(descriptor)

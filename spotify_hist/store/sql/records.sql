@@ -338,15 +338,22 @@ select
 from plays_seen;
 
 -- step: create_track_details
-create or replace temp table track_details (
-    track_id varchar, duration_ms bigint, isrc varchar, album_id varchar, release_date varchar,
-    image_url varchar
-);
+create or replace temp table track_details as
+select
+    unnest($track_id::varchar[]) as track_id,
+    unnest($duration_ms::bigint[]) as duration_ms,
+    unnest($isrc::varchar[]) as isrc,
+    unnest($album_id::varchar[]) as album_id,
+    unnest($release_date::varchar[]) as release_date,
+    unnest($image_url::varchar[]) as image_url;
 
 -- step: create_credits
-create or replace temp table credits (
-    track_id varchar, position integer, artist_id varchar, name varchar
-);
+create or replace temp table credits as
+select
+    unnest($track_id::varchar[]) as track_id,
+    unnest($position::integer[]) as position,
+    unnest($artist_id::varchar[]) as artist_id,
+    unnest($name::varchar[]) as name;
 
 -- step: upsert_credited
 insert into artists by name
@@ -354,11 +361,6 @@ select artist_id, max(name) as name
 from credits
 group by artist_id
 on conflict (artist_id) do update set name = greatest(artists.name, excluded.name);
-
--- step: find_credited_names
-create or replace temp table fresh_names as
-select distinct 'artist' as entity, name_key(name) as name_key, artist_id as id
-from credits;
 
 -- step: upsert_credits
 insert into track_artists by name

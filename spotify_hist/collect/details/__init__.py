@@ -1,0 +1,1 @@
+"""Asking Spotify for the details of what was played: who asks, what comes of it, what it said."""

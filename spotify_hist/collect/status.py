@@ -1,0 +1,207 @@
+"""Owns how everything stands: listeners, logins, database, spool, archives, what failed last.
+
+Never changes anything, and never gives up: what cannot be looked at is told as a problem.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+from spotify_hist.collect import watch
+from spotify_hist.collect.logins import LoginState, login_states
+from spotify_hist.collect.spool import Spool
+from spotify_hist.errors import SpotifyHistError
+from spotify_hist.sources.spotify.limits import Lane, Limits
+from spotify_hist.store import checkpoints, coverage, journal, listeners
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from spotify_hist.settings import Settings
+    from spotify_hist.sources.spotify.vault import Vault
+    from spotify_hist.store.coverage import Gap
+    from spotify_hist.store.database import Connection, Database
+    from spotify_hist.store.journal import Run
+    from spotify_hist.store.listeners import Standing
+
+Backfill = Literal["finished", "unfinished"]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerStatus:
+    """How one listener stands. `standing` is None where the history does not know them or cannot
+    be read, `login` where they have none; `polled_at` is when they were last polled."""
+
+    name: str
+    account_id: str | None
+    standing: Standing | None = None
+    login: LoginState | None = None
+    polled_at: datetime | None = None
+    backfill: Backfill | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenGap:
+    """A stretch in which plays of a listener are known to be missing."""
+
+    user: str
+    gap: Gap
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The last run that failed, and whether the same job has done well since."""
+
+    run: Run
+    is_over: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _History:
+    """What only the database knows."""
+
+    standings: list[Standing] = field(default_factory=list)
+    polled: Mapping[int, datetime] = field(default_factory=dict)
+    backfills: Mapping[int, Mapping[str, object]] = field(default_factory=dict)
+    gaps: tuple[OpenGap, ...] = ()
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How everything stands. `database_bytes` is None where there is no history yet; `wal_bytes`
+    are written but not merged into the file. Where `is_read` is false the history could not be
+    read: nothing is known of gaps, polls and failures. `gaps` are the open ones, the latest last.
+    `not_before` says until when Spotify wants no calls, by lane. `problems` are the things that
+    could not be looked at."""
+
+    is_read: bool
+    listeners: tuple[ListenerStatus, ...]
+    gaps: tuple[OpenGap, ...]
+    failure: Failure | None
+    not_before: Mapping[Lane, datetime]
+    database_bytes: int | None
+    wal_bytes: int
+    pages_waiting: int
+    pages_failed: int
+    archives_waiting: int
+    archives_failed: int
+    problems: tuple[SpotifyHistError, ...]
+
+
+def look(
+    settings: Settings, database: Database, vault: Callable[[], Vault], now: datetime
+) -> Status:
+    """How everything stands at `now`; `vault` opens the vault, which its key may not allow."""
+    problems: list[SpotifyHistError] = []
+
+    def tried(ask: Callable[[], T], otherwise: T) -> T:
+        try:
+            return ask()
+        except SpotifyHistError as problem:
+            problems.append(problem)
+            return otherwise
+
+    history = tried(lambda: _ask_history(database), _History())
+    is_read = not problems
+    names: dict[str | None, str] = {
+        each.listener.account_id: each.listener.name for each in history.standings
+    }
+    no_logins: list[LoginState] = []
+    logins = tried(lambda: login_states(vault(), names, now), no_logins)
+    archives = tried(lambda: len(watch.pending(settings)), 0)
+    return Status(
+        is_read=is_read,
+        listeners=_joined(history, logins),
+        gaps=history.gaps,
+        failure=history.failure,
+        not_before=_limits(settings, now),
+        database_bytes=_size(database.path),
+        wal_bytes=_size(database.path.with_name(database.path.name + ".wal")) or 0,
+        pages_waiting=len(Spool(settings.spool)),
+        pages_failed=len(list(settings.spool.glob("failed/*.json"))),
+        archives_waiting=archives,
+        archives_failed=_failed_archives(settings.watched),
+        problems=tuple(problems),
+    )
+
+
+def _ask_history(database: Database) -> _History:
+    if not database.exists():
+        return _History()
+    with database.read() as connection:
+        standings = listeners.overview(connection)
+        gaps = [
+            OpenGap(each.listener.name, gap)
+            for each in standings
+            for gap in coverage.open_gaps(
+                connection, user_id=each.listener.user_id, since=None, until=None
+            )
+        ]
+        return _History(
+            standings,
+            listeners.polled(connection),
+            checkpoints.states(connection, "backfill"),
+            tuple(sorted(gaps, key=lambda each: (each.gap.before, each.user))),
+            _last_failure(connection),
+        )
+
+
+def _last_failure(connection: Connection) -> Failure | None:
+    failed = journal.runs(connection, failed_only=True, limit=1)
+    if not failed:
+        return None
+    (run,) = failed
+    (latest, *_) = journal.runs(connection, job=run.job, user_id=run.user_id, limit=1)
+    return Failure(run, is_over=latest.status == "ok")
+
+
+def _joined(history: _History, logins: list[LoginState]) -> tuple[ListenerStatus, ...]:
+    """Every listener with their login; then the logins that the history does not know."""
+    of_account = {state.account.account_id: state for state in logins if state.account is not None}
+    everyone = []
+    for standing in history.standings:
+        listener = standing.listener
+        state = history.backfills.get(listener.user_id)
+        everyone.append(
+            ListenerStatus(
+                listener.name,
+                listener.account_id,
+                standing,
+                of_account.pop(listener.account_id or "", None),
+                history.polled.get(listener.user_id),
+                None if state is None else "finished" if state.get("finished") else "unfinished",
+            )
+        )
+    for login in logins:
+        account_id = login.account and login.account.account_id
+        if account_id is None or account_id in of_account:
+            everyone.append(ListenerStatus(login.user, account_id, login=login))
+    return tuple(everyone)
+
+
+def _limits(settings: Settings, now: datetime) -> dict[Lane, datetime]:
+    limits = Limits(settings.limits, settings.text("client_id") or "")
+    lanes: tuple[Lane, ...] = ("plays", "details")
+    moments = {lane: limits.not_before(lane, now.timestamp()) for lane in lanes}
+    return {
+        lane: datetime.fromtimestamp(moment, UTC)
+        for lane, moment in moments.items()
+        if moment is not None
+    }
+
+
+def _failed_archives(folder: Path) -> int:
+    found = [*folder.glob("failed/*"), *folder.glob("*/failed/*")]
+    return sum(path.suffix.lower() == ".zip" for path in found)
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None

@@ -1,0 +1,46 @@
+"""Owns that of one job only one run is at work: two timers, or a timer and a person, at once.
+
+Never waits: whoever comes second leaves, since the first does the same work.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from spotify_hist.errors import BadInput, StorageFull
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from spotify_hist.settings import Settings
+
+
+@contextmanager
+def turn(settings: Settings, job: str) -> Iterator[bool]:
+    """Whether this run has the turn at `job`, for as long as the block lasts.
+
+    The lock is the system's own and ends with the process, however that ends. Raises StorageFull
+    or BadInput where the lock file cannot be made.
+    """
+    path = settings.spool / f".{job}.turn"
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        kind = BadInput if isinstance(error, PermissionError) else StorageFull
+        raise kind(
+            f"{path} cannot be made: {error.strerror}.",
+            hint="Free some space or mend the permissions, then try again soon.",
+        ) from None
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(descriptor)
