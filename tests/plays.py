@@ -100,7 +100,7 @@ class MemoryDatabase(Database):
         yield self.connection
 
     @contextmanager
-    def write(self, label: str) -> Iterator[Connection]:
+    def write(self, label: str, *, is_small: bool = False) -> Iterator[Connection]:
         """The one connection, in whatever transaction it is."""
         assert label
         yield self.connection

@@ -72,14 +72,14 @@ class Run:
     calls: tuple[Call, ...]
 
     @property
-    def refused(self) -> Call | None:
-        """The call that was made to fail; None where the run never came to it."""
-        return next((call for call in self.calls if call.was_refused), None)
+    def refused(self) -> list[Call]:
+        """The calls that were made to fail, in order; [] where the run never came to its point."""
+        return [call for call in self.calls if call.was_refused]
 
     @property
     def was_silenced(self) -> bool:
         """Whether it could not write to its own stdout or stderr."""
-        return any(call.was_refused and call.descriptor in {1, 2} for call in self.calls)
+        return any(call.descriptor in {1, 2} for call in self.refused)
 
     @property
     def points(self) -> list[Point]:

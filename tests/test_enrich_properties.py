@@ -202,14 +202,14 @@ class Fragile(MemoryDatabase):
             yield connection
 
     @contextmanager
-    def write(self, label: str) -> Iterator[Connection]:
+    def write(self, label: str, *, is_small: bool = False) -> Iterator[Connection]:
         """The one connection, or what the next write meets."""
         fault = self.writes.pop(0) if self.writes else "none"
         if fault == "busy":
             raise DatabaseBusy("Somebody holds it.")
         if fault == "killed before":
             raise Killed
-        with self._opened(), super().write(label) as connection:
+        with self._opened(), super().write(label, is_small=is_small) as connection:
             yield connection
         if fault == "killed after":
             raise Killed

@@ -95,16 +95,14 @@ class Sweep:
             except Exception as error:  # noqa: BLE001 - all points are to be told of
                 wrong.append(f"{type(error).__name__}: {error}")
         _report(scenario, fault, point, done, wrong, has_lost_login=has_lost_login)
-        refused = done.refused
         place = f"{scenario.name}, {fault} at {point.name} {point.nth}"
-        where = refused.path if refused else "never reached"
+        where = ", ".join(call.path for call in done.refused) or "never reached"
         return [f"{place} ({where}), exit {done.code}: {text}" for text in wrong]
 
 
 def _misspoken(scenario: Scenario, fault: Fault, done: Run) -> Iterator[str]:
     """Whatever is wrong with how the faulted run ended and what it said."""
-    refused = done.refused
-    if refused is None:
+    if not done.refused:
         if done.code:
             yield f"failed without a fault: {done.err}"
         return
@@ -120,8 +118,8 @@ def _misspoken(scenario: Scenario, fault: Fault, done: Run) -> Iterator[str]:
     if "Traceback" in done.err:
         yield f"a traceback: {done.err}"
     errors = [line for line in done.err.splitlines() if line.startswith("Error: ")]
-    if len(errors) != (1 if done.code else 0):
-        yield f"there should be one line that says what went wrong: {done.err!r}"
+    if not bool(done.code) <= len(errors) <= (len(done.refused) if done.code else 0):
+        yield f"each thing that went wrong should be told in one line: {done.err!r}"
 
 
 def _quiet_run(scenario: Scenario, fault: Fault, stage: Stage, done: Run) -> tuple[Said, bool]:
@@ -160,13 +158,8 @@ def _held_a_new_token(scenario: Scenario, stage: Stage, done: Run) -> bool:
 
     No program can help that: the login is gone, and the person is told so. Nothing else is lost.
     """
-    last = done.refused
-    return (
-        scenario.rotates
-        and stage.sandbox.accounts.refreshes > 0
-        and last is not None
-        and "/vault" in last.path
-    )
+    is_at_vault = any("/vault" in call.path for call in done.refused)
+    return scenario.rotates and stage.sandbox.accounts.refreshes > 0 and is_at_vault
 
 
 def _renew(stage: Stage) -> None:
@@ -195,13 +188,12 @@ def _report(
 ) -> None:
     if _REPORT is None:
         return
-    refused = done.refused
     line = {
         "command": scenario.name,
         "fault": fault,
         "call": point.name,
         "nth": point.nth,
-        "path": refused and refused.path,
+        "path": ", ".join(call.path for call in done.refused),
         "exit": done.code,
         "said": [each for each in done.err.splitlines() if each.startswith("Error: ")],
         "lost_login": has_lost_login,

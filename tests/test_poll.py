@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from household import NOW, Household, household, told
 
+from spotify_hist.collect import pauses
 from spotify_hist.collect.turns import turn
 from spotify_hist.errors import (
     AlreadyRunning,
@@ -54,7 +55,7 @@ def pause(home: Household, name: str) -> None:
     with home.database.write("users") as connection:
         listener = listeners.find_listener(connection, name)
         assert listener is not None
-        listeners.pause(connection, listener, home.now())
+        pauses.pause(home.settings, connection, listener, home.now())
 
 
 def logged(home: Household) -> list[tuple[str, str]]:
@@ -176,7 +177,7 @@ def test_a_paused_listener_is_not_asked(three: Household) -> None:
     with three.database.write("users") as connection:
         listener = listeners.find_listener(connection, "bob")
         assert listener is not None
-        listeners.resume(connection, listener)
+        pauses.resume(connection, listener)
     assert {each.user: each.new > 0 for each in three.poll()}["bob"]
 
 

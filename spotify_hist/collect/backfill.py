@@ -110,7 +110,7 @@ def backfill(
             pass
         everyone = [
             person
-            for person in people(database, vault, clock(), user)
+            for person in people(settings, database, vault, clock(), user)
             if not person.is_paused and not (only_unfinished and _is_done_with(person))
         ]
         limits = limits or Limits.from_settings(settings)

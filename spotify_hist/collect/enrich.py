@@ -132,7 +132,9 @@ def enrich(
             raise AlreadyRunning("Another run is fetching details.")
         from spotify_hist.collect.details.asking import Asker, Purse
 
-        awake = [each for each in people(database, vault, clock(), user) if not each.is_paused]
+        awake = [
+            each for each in people(settings, database, vault, clock(), user) if not each.is_paused
+        ]
         logins = [each.login for each in awake if each.login.error is None]
         accounts = [each.account for each in logins if each.account is not None]
         daily = int(settings.number("enrich.daily_budget"))

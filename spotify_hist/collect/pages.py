@@ -112,7 +112,7 @@ def _commit(page: SpooledPage, body: Body, database: Database, clock: Clock) -> 
                 tracks.append(track)
         else:
             rejected += 1
-    with database.write(page.job) as connection:
+    with database.write(page.job, is_small=True) as connection:
         if not page.path.exists():
             return None
         now = clock()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from spotify_hist.collect.logins import LoginState, login_states
+from spotify_hist.collect.pauses import may_be_paused, paused
 from spotify_hist.errors import LoginNeeded, SpotifyHistError, UsageError
 from spotify_hist.store import checkpoints, listeners
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from spotify_hist.settings import Settings
     from spotify_hist.sources.spotify.vault import Vault
     from spotify_hist.store.database import Database
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 class Person:
     """A login, whether its listener is paused, and what is remembered of their backfill.
 
-    `is_known` is false where the history cannot be read right now: then the rest is a guess.
+    `is_known` is false where the history was not read: then the rest is a guess.
     """
 
     login: LoginState
@@ -33,15 +35,39 @@ class Person:
     is_known: bool
 
 
-def people(database: Database, vault: Vault, now: datetime, user: str | None) -> list[Person]:
-    """Everyone who has or had a login, or `user` alone.
+def people(
+    settings: Settings,
+    database: Database,
+    vault: Vault,
+    now: datetime,
+    user: str | None,
+    *,
+    with_backfill: bool = True,
+) -> list[Person]:
+    """Everyone who has or had a login, or `user` alone; `with_backfill` what is known of theirs.
 
     A history that cannot be read is no reason not to collect: then nobody is known to be paused.
     Raises LoginNeeded where nobody is logged in, or `user` is not; UsageError for a listener
     nobody knows.
     """
+    logins = login_states(vault, {}, now)
+    is_all_well = all(login.state == "ok" for login in logins)
+    if user is None and is_all_well and not with_backfill and not may_be_paused(settings):
+        # Most polls: nothing in the history would change what they do.
+        everyone = [Person(login, is_paused=False, backfill={}, is_known=False) for login in logins]
+    else:
+        everyone = _known_people(settings, database, vault, now, user)
+    if not everyone:
+        whom = "No listener is" if user is None else f"The listener '{user}' is not"
+        raise LoginNeeded(f"{whom} logged in to Spotify.")
+    return everyone
+
+
+def _known_people(
+    settings: Settings, database: Database, vault: Vault, now: datetime, user: str | None
+) -> list[Person]:
     known: dict[str | None, tuple[int, str]] = {}
-    paused: set[int] = set()
+    asleep: set[int] = set()
     states: dict[int, dict[str, object]] = {}
     is_known = True
     if database.exists():
@@ -49,7 +75,7 @@ def people(database: Database, vault: Vault, now: datetime, user: str | None) ->
             with database.read() as connection:
                 found = listeners.listeners(connection)
                 known = {each.account_id: (each.user_id, each.name) for each in found}
-                paused = set(listeners.paused(connection))
+                asleep = paused(settings, connection)
                 states = checkpoints.states(connection, "backfill")
                 if user is not None and user not in {each.name for each in found}:
                     listeners.find_listener(connection, user)
@@ -57,16 +83,11 @@ def people(database: Database, vault: Vault, now: datetime, user: str | None) ->
             raise
         except SpotifyHistError:
             is_known = False  # the spool keeps what is fetched; committing it tells what is wrong
-    names = {key: name for key, (_, name) in known.items()}
-    logins = login_states(vault, names, now)
-    if user is not None:
-        logins = [each for each in logins if each.user == user]
-    if not logins:
-        whom = "No listener is" if user is None else f"The listener '{user}' is not"
-        raise LoginNeeded(f"{whom} logged in to Spotify.")
     everyone = []
-    for login in logins:
+    for login in login_states(vault, {key: name for key, (_, name) in known.items()}, now):
         account_id = None if login.account is None else login.account.account_id
         user_id, _ = known.get(account_id, (0, ""))
-        everyone.append(Person(login, user_id in paused, states.get(user_id, {}), is_known))
+        if user is None or login.user == user:
+            state = states.get(user_id, {})
+            everyone.append(Person(login, user_id in asleep, state, is_known))
     return everyone

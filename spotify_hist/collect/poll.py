@@ -93,15 +93,18 @@ def _poll(
     # What earlier runs left; a busy database must not keep us from fetching.
     _drain_into(committed, spool, database, clock)
     fetched: list[UserPoll] = []
-    for person in people(database, vault, clock(), user):
+    for person in people(settings, database, vault, clock(), user, with_backfill=False):
         # Spotify counts an app's calls together (FACTS 1.5): one refusal is for all.
         refusal = next((r.error for r in fetched if isinstance(r.error, RateLimited)), None)
         fetched.append(_capture(settings, vault, spool, person, clock, sleep, refusal))
     ours: list[Outcome] = []
     error = _drain_into(ours, spool, database, clock)
     results = [_result(each, committed, ours, error) for each in fetched]
-    if any(result.error for result in results):
-        _record_failures(database, results, clock)
+    if not any(result.error for result in results):
+        return results
+    known = listeners.names_by_account(database)
+    results = [replace(each, user=known.get(each.account_id, each.user)) for each in results]
+    _record_failures(database, results, clock)
     return results
 
 

@@ -36,10 +36,13 @@ Connection = duckdb.DuckDBPyConnection
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PAUSE_S = 0.05
 # A file of another kind must not make DuckDB fetch a reader for it from the network.
-_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+_Config = dict[str, str | bool | int | float | list[str]]
+_CONFIG: _Config = {
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
 }
+# Where fifty rows are written, threads and the order of rows without one cost more than they give.
+_SMALL: _Config = {"threads": 1, "preserve_insertion_order": False}
 _OF_FILES = (
     duckdb.IOException,
     duckdb.FatalException,
@@ -92,15 +95,16 @@ class Database:
             yield found
 
     @contextmanager
-    def write(self, label: str) -> Iterator[Connection]:
+    def write(self, label: str, *, is_small: bool = False) -> Iterator[Connection]:
         """One write transaction, alone with the file; rolled back if the block raises.
 
-        Creates the file and brings its schema up to date first.
+        Creates the file and brings its schema up to date first. `is_small`: a few rows
+        only, which need less memory and no second thread.
         """
         deadline = time.monotonic() + self._wait_s
         with (
             self._gate.writing(deadline, label),
-            self._connection(deadline, read_only=False) as connection,
+            self._connection(deadline, read_only=False, is_small=is_small) as connection,
         ):
             migrate.upgrade(connection)
             connection.begin()
@@ -130,8 +134,11 @@ class Database:
                     connection.execute("copy from database old to new")
 
     @contextmanager
-    def _connection(self, deadline: float, *, read_only: bool) -> Iterator[Connection]:
-        connection = self._connect(deadline, read_only=read_only)
+    def _connection(
+        self, deadline: float, *, read_only: bool, is_small: bool = False
+    ) -> Iterator[Connection]:
+        config = {**_CONFIG, **_SMALL} if is_small else _CONFIG
+        connection = self._connect(deadline, read_only=read_only, config=config)
         try:
             with translated(self.path):
                 connection.execute("set timezone = 'UTC'")
@@ -139,14 +146,14 @@ class Database:
         finally:
             connection.close()
 
-    def _connect(self, deadline: float, *, read_only: bool) -> Connection:
+    def _connect(self, deadline: float, *, read_only: bool, config: _Config) -> Connection:
         """Open the file, waiting for foreign programs (a shell, a BI tool) until the deadline."""
         while True:
             try:
                 with translated(self.path):
                     if not read_only and not self.path.exists():
                         self._create()
-                    return duckdb.connect(str(self.path), read_only=read_only, config=_CONFIG)
+                    return duckdb.connect(str(self.path), read_only=read_only, config=config)
             except DatabaseBusy:
                 if time.monotonic() >= deadline:
                     raise

@@ -77,7 +77,12 @@ def _assign(connection: Connection) -> None:
         connection.execute(step["assign"])  # polls alone: no other source to match
         return
     connection.execute(step["heads"], {"has_unidentified": bool(is_mixed)})
-    for proposal in ("propose_identified", "propose_api", "propose_account"):
+    proposals = {
+        "propose_identified": bool(is_mixed),
+        "propose_api": bool(api and extended),
+        "propose_account": bool(account),
+    }
+    for proposal in (name for name, has_both_sides in proposals.items() if has_both_sides):
         connection.execute(step[proposal])
         while integers(connection, step["count_candidates"])[0]:
             for settle in ("choose", "join_chosen", "drop_settled"):

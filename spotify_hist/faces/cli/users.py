@@ -99,10 +99,10 @@ def rename(app: App, old: str, new: str) -> None:
 @click.pass_obj
 def pause(app: App, name: str) -> None:
     """Collect nothing for a listener until 'users resume'."""
-    from spotify_hist.store import listeners
+    from spotify_hist.collect import pauses
 
     with _change(app, name) as (connection, listener):
-        listeners.pause(connection, listener, app.now())
+        pauses.pause(app.settings, connection, listener, app.now())
     app.out.note(
         f"Nothing is collected for '{name}' now. Spotify keeps the last 50 plays only: "
         f"'spotify-hist users resume {name}' before they are gone."
@@ -114,10 +114,10 @@ def pause(app: App, name: str) -> None:
 @click.pass_obj
 def resume(app: App, name: str) -> None:
     """Collect for a listener again."""
-    from spotify_hist.store import listeners
+    from spotify_hist.collect import pauses
 
     with _change(app, name) as (connection, listener):
-        listeners.resume(connection, listener)
+        pauses.resume(connection, listener)
     app.out.note(f"The next poll collects for '{name}' again.")
 
 

@@ -3,8 +3,8 @@
 -- step: newest_told
 -- The newest play the API has told of.
 select epoch_us(max(played_at))
-from plays
-where user_id = $user_id and list_contains(sources, 'api');
+from play_records
+where user_id = $user_id and source = 'api';
 
 -- step: page_result
 -- Which plays of a page the API had not told of before, and how many of them came after newer ones.

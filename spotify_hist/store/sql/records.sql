@@ -245,33 +245,41 @@ with
 
 things as (
     select distinct
-        track_id, title, artist, album, album_artist, artist_uri,
+        track_id, title, artist, album, album_artist,
+        coalesce(split_part(artist_uri, ':', 3), 'local:' || sha1(artist)) as artist_id,
         coalesce(
             split_part(album_uri, ':', 3), 'local:' || sha1(coalesce(artist, '') || '|' || album)
         ) as album_id
     from fresh
+),
+
+credited as (
+    select distinct
+        track_id, title, album, artist_id, album_id,
+        unnest([artist, album_artist]) as artist,
+        unnest([true, false]) as is_own
+    from things
+),
+
+keyed_names as (
+    select
+        * exclude (title, album, artist),
+        name_key(artist) as artist_key, name_key(title) as title_key, name_key(album) as album_key
+    from credited
+    where artist is not null
 )
 
-select 'track' as entity, name_key(artist) || chr(31) || name_key(title) as name_key, track_id as id
-from things
-where track_id is not null and artist is not null and title is not null
+select 'track' as entity, artist_key || chr(31) || title_key as name_key, track_id as id
+from keyed_names
+where track_id is not null and title_key is not null
 union
-select 'track', name_key(album_artist) || chr(31) || name_key(title), track_id
-from things
-where track_id is not null and album_artist is not null and title is not null
+select 'album', artist_key || chr(31) || album_key, album_id
+from keyed_names
+where album_key is not null
 union
-select 'album', name_key(artist) || chr(31) || name_key(album), album_id
-from things
-where album is not null and artist is not null
-union
-select 'album', name_key(album_artist) || chr(31) || name_key(album), album_id
-from things
-where album is not null and album_artist is not null
-union
-select
-    'artist', name_key(artist), coalesce(split_part(artist_uri, ':', 3), 'local:' || sha1(artist))
-from things
-where artist is not null;
+select 'artist', artist_key, artist_id
+from keyed_names
+where is_own;
 
 -- step: insert_names
 insert into told_names by name
