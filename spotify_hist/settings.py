@@ -46,7 +46,12 @@ class Option:
 OPTIONS: tuple[Option, ...] = (
     Option("client_id", None, "Client id of your Spotify app."),
     Option("client_secret", None, "Client secret; not needed with PKCE.", secret=True),
-    Option("token_key", None, "Fernet key of the token vault.", secret=True),
+    Option(
+        "token_key",
+        None,
+        "Fernet key of the token vault; several, newest first, while it is changed.",
+        secret=True,
+    ),
     Option("tools_token", None, "Bearer token for the tools of serve-tools.", secret=True),
     Option("admin_token", None, "Bearer token for the admin API of serve-tools.", secret=True),
     Option("api_url", "https://api.spotify.com", "Where the Spotify Web API is."),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from every_table import everything
 from hypothesis import given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 from memory_history import DERIVED, History
 from plays import MemoryDatabase, account, add, add_gap, api, extended
@@ -258,6 +259,7 @@ def test_what_a_search_found_for_a_listener_survives_the_removal_of_another() ->
         assert everything(connection) == before
 
 
+@examples(max_examples=examples().max_examples // 4)  # two histories an example
 @given(data=st.data())
 def test_a_history_after_a_removal_is_as_if_the_listener_had_never_been(
     history: History, data: st.DataObject

@@ -5,7 +5,6 @@ Never reads what a page means and never opens the database.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import json
 import os
@@ -16,6 +15,7 @@ from types import NoneType
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from spotify_hist.disk import FULL, sync_directory
 from spotify_hist.errors import BadInput, StorageFull, Temporary
 from spotify_hist.model import Account
 
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _VERSION = 1
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-# What file systems answer that have no way to sync a directory.
-_NO_DIRECTORY_SYNC = {errno.EINVAL, errno.ENOTSUP}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +86,7 @@ class Spool:
             # What will not pass by itself must be seen as a failure by whoever watches the timer.
             kind, what = (
                 (StorageFull, "Free some space")
-                if error.errno in _FULL
+                if error.errno in FULL
                 else (BadInput, "Mend the directory or the disk")
             )
             raise kind(
@@ -158,7 +155,7 @@ class Spool:
                     os.fsync(descriptor)
                     partial.replace(final)
                     is_written = True
-            self._sync_directory()
+            sync_directory(self._directory)
         except OSError:
             with suppress(OSError):
                 partial.unlink(missing_ok=True)
@@ -176,19 +173,9 @@ class Spool:
                 if _is_page(partial):
                     os.fsync(file.fileno())
                     partial.replace(partial.with_name(partial.name[1:].removesuffix(".partial")))
-                    self._sync_directory()
+                    sync_directory(self._directory)
                 else:
                     partial.unlink(missing_ok=True)
-
-    def _sync_directory(self) -> None:
-        descriptor = os.open(self._directory, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        except OSError as error:
-            if error.errno not in _NO_DIRECTORY_SYNC:
-                raise
-        finally:
-            os.close(descriptor)
 
 
 def _is_page(path: Path) -> bool:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spotify_hist import normalise
+from spotify_hist.disk import FULL
 from spotify_hist.errors import BadInput, StorageFull
 from spotify_hist.model import Record
 from spotify_hist.sources.exports import reader
@@ -80,7 +81,7 @@ def workspace(parent: Path) -> Iterator[Workspace]:
             records.create_stage(connection, temporary=False)
             yield Workspace(directory, connection)
     except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        if error.errno in FULL:
             raise StorageFull(f"The disk of {parent} is full.") from None
         if error.errno in {errno.EACCES, errno.EROFS, errno.EPERM}:
             raise BadInput(

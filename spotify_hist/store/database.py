@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from spotify_hist.disk import FULL
 from spotify_hist.errors import (
     BadInput,
     DamagedDatabase,
@@ -23,7 +24,7 @@ from spotify_hist.errors import (
     StorageFull,
 )
 from spotify_hist.store import migrate
-from spotify_hist.store.gate import FULL, Gate
+from spotify_hist.store.gate import Gate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

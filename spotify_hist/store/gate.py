@@ -8,7 +8,6 @@ a waiting writer holds the turnstile, so that readers arriving later queue behin
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import random
@@ -16,6 +15,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from spotify_hist.disk import FULL
 from spotify_hist.errors import BadInput, DatabaseBusy, StorageFull
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 _FIRST_PAUSE_S = 0.002
 _LONGEST_PAUSE_S = 0.05
-# The errors of a disk that has no room left for a file.
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Gate:

@@ -5,13 +5,13 @@ Never knows what the files hold.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from spotify_hist.disk import FULL, sync_directory
 from spotify_hist.errors import StorageFull, Temporary, VaultError
 
 if TYPE_CHECKING:
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LOCK_POLL_S = 0.05
-# What file systems answer that have no way to sync a directory.
-_NO_DIRECTORY_SYNC = {errno.EINVAL, errno.ENOTSUP}
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class Folder:
@@ -78,7 +75,7 @@ class Folder:
                 with suppress(OSError):
                     temporary.unlink(missing_ok=True)
                 raise
-            _sync(self.directory)
+            sync_directory(self.directory)
 
     def remove(self, *names: str) -> None:
         """Remove the files for good; those that are not there are no error."""
@@ -89,7 +86,7 @@ class Folder:
                     (self.directory / name).unlink()
                     found = True
             if found:
-                _sync(self.directory)
+                sync_directory(self.directory)
 
     @contextmanager
     def lock(self, name: str, wait_s: float, busy: str, *, shared: bool = False) -> Iterator[None]:
@@ -132,7 +129,7 @@ class Folder:
             yield
         except OSError as error:
             why = error.strerror or type(error).__name__
-            if error.errno in _FULL:
+            if error.errno in FULL:
                 raise StorageFull(
                     f"No space is left for {self._holds} in {self.directory}."
                 ) from None
@@ -140,15 +137,3 @@ class Folder:
                 f"The directory of {self._holds}, {self.directory}, cannot be used: {why}.",
                 hint="Make it a directory that belongs to you and can be written.",
             ) from None
-
-
-def _sync(directory: Path) -> None:
-    """Make a rename or removal in `directory` outlast a power cut."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in _NO_DIRECTORY_SYNC:
-            raise
-    finally:
-        os.close(descriptor)
