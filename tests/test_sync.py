@@ -121,6 +121,18 @@ def test_a_busy_database_still_lets_the_plays_be_fetched(anna: Household) -> Non
     assert (later.users[0].fetched, later.users[0].error) == (100, None)
 
 
+def test_what_strikes_several_steps_is_told_once(
+    anna: Household, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A database that is busy keeps the backfill and the poll from committing."""
+    for name, value in {**anna.environment, "SPOTIFY_HIST_DATABASE_WAIT_S": "0"}.items():
+        monkeypatch.setenv(name, value)
+    with anna.database.write("test"):
+        code = run(["sync"])
+    said = capsys.readouterr().err
+    assert (code, said.count("The database is in use")) == (5, 1)
+
+
 def test_a_poll_at_work_is_left_to_its_work(anna: Household) -> None:
     """The rest is done."""
     with turn(anna.settings, "poll"):

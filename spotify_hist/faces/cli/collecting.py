@@ -41,8 +41,8 @@ def exit_code(errors: Sequence[SpotifyHistError], *, done: int) -> int:
 
 
 def tell_errors(app: App, errors: Iterable[SpotifyHistError], form: str) -> None:
-    """Each failure on a line of its own, on stderr."""
-    for error in errors:
+    """Each failure on a line of its own, on stderr; one that struck several steps once."""
+    for error in {each.message: each for each in errors}.values():
         app.out.error(error, as_json=form == "json")
 
 

@@ -80,6 +80,8 @@ def in_words(stats: Mapping[str, object]) -> str:
     told = []
     for name, value in stats.items():
         label = name.replace("_", " ")
+        if value == 1 and label.endswith("s"):
+            label = label.removesuffix("s")
         if isinstance(value, bool) or value is None:
             if value:
                 told.append(label)
