@@ -135,3 +135,19 @@ def test_a_real_terminal_without_colour_gets_none(known_home: Path) -> None:
     assert max(map(len, listed)) <= 60
     assert listed[0].startswith("coverage  ")
     assert listed[1].startswith(" " * 15)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")  # noqa: PTH110 - a device
+def test_a_full_disk_behind_stdout_is_said_to_be_one(known_home: Path) -> None:
+    """It is no bug of ours, and the same command may work later."""
+    with open("/dev/full", "wb") as full:  # noqa: PTH123 - a device
+        done = subprocess.run(
+            [sys.executable, "-m", "spotify_hist", "--home", str(known_home), "query", "recent"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 5
+    assert done.stderr.startswith(b"Error: There is no space left")
+    assert b"Traceback" not in done.stderr

@@ -10,6 +10,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from spotify_hist.disk import FULL
 from spotify_hist.errors import BadInput, StorageFull
 
 if TYPE_CHECKING:
@@ -30,10 +31,11 @@ def turn(settings: Settings, job: str) -> Iterator[bool]:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        kind = BadInput if isinstance(error, PermissionError) else StorageFull
-        raise kind(
+        is_full = error.errno in FULL
+        raise (StorageFull if is_full else BadInput)(
             f"{path} cannot be made: {error.strerror}.",
-            hint="Free some space or mend the permissions, then try again soon.",
+            hint=("Free some space" if is_full else "Mend the directory or the disk")
+            + ", then try again soon: Spotify keeps 50 plays.",
         ) from None
     try:
         try:

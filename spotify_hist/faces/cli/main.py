@@ -14,7 +14,8 @@ from typing import NoReturn
 import click
 
 from spotify_hist import __version__
-from spotify_hist.errors import ExitCode, SpotifyHistError, UsageError
+from spotify_hist.disk import FULL
+from spotify_hist.errors import ExitCode, SpotifyHistError, StorageFull, UsageError
 from spotify_hist.faces.cli.context import App
 from spotify_hist.faces.cli.output import Output, silence_broken_pipe, write_any_text
 
@@ -114,7 +115,10 @@ def run(arguments: list[str]) -> int:
         return int(ExitCode.USAGE)
     except (click.Abort, KeyboardInterrupt):
         return 130
-    except Exception:  # noqa: BLE001 - the last line of defence names it as our bug
+    except Exception as error:  # noqa: BLE001 - the last line of defence names it as our bug
+        if isinstance(error, OSError) and error.errno in FULL:
+            out.error(StorageFull("There is no space left for what is written."), as_json=as_json)
+            return int(ExitCode.TEMPORARY)
         bug = SpotifyHistError(
             "This is a bug in spotify-hist; your history was not changed by this step.",
             hint="Please report it with the lines above.",
