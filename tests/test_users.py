@@ -14,7 +14,6 @@ from cli_kit import Cli, Done
 from every_table import everything
 from plays import add, api, extended
 
-from spotify_hist.collect import removal
 from spotify_hist.collect.spool import Spool
 from spotify_hist.collect.turns import turn
 from spotify_hist.faces.cli import main
@@ -261,8 +260,11 @@ def test_a_history_after_a_removal_is_that_of_the_others_imports(
     assert len(found[0]["plays"]) == 850
 
 
-@pytest.mark.parametrize("broken", ["forget", "_drop_pages", "remove"])
+@pytest.mark.parametrize(
+    ("place", "broken"), [(Vault, "forget"), (Spool, "forget"), (store_removal, "remove")]
+)
 def test_a_removal_that_is_cut_off_is_finished_by_the_same_command(
+    place: object,
     broken: str,
     shared: Database,
     settings: Settings,
@@ -271,8 +273,6 @@ def test_a_removal_that_is_cut_off_is_finished_by_the_same_command(
 ) -> None:
     """After each of its steps the name is still known, so that it can be named again."""
     page = spool(settings, BOB)
-    places = {"forget": Vault, "_drop_pages": removal, "remove": store_removal}
-    place: object = places[broken]
     step: Callable[..., object] = getattr(place, broken)
 
     def cut_off(*arguments: object) -> None:

@@ -50,17 +50,23 @@ def people(
     Raises LoginNeeded where nobody is logged in, or `user` is not; UsageError for a listener
     nobody knows.
     """
-    logins = login_states(vault, {}, now)
-    is_all_well = all(login.state == "ok" for login in logins)
-    if user is None and is_all_well and not with_backfill and not may_be_paused(settings):
-        # Most polls: nothing in the history would change what they do.
-        everyone = [Person(login, is_paused=False, backfill={}, is_known=False) for login in logins]
-    else:
+    everyone = None
+    if user is None and not with_backfill and not may_be_paused(settings):
+        everyone = _people_all_well(vault, now)
+    if everyone is None:
         everyone = _known_people(settings, database, vault, now, user)
     if not everyone:
         whom = "No listener is" if user is None else f"The listener '{user}' is not"
         raise LoginNeeded(f"{whom} logged in to Spotify.")
     return everyone
+
+
+def _people_all_well(vault: Vault, now: datetime) -> list[Person] | None:
+    """Most polls: nothing in the history would change what they do. None where it would."""
+    logins = login_states(vault, {}, now)
+    if not all(login.state == "ok" for login in logins):
+        return None
+    return [Person(login, is_paused=False, backfill={}, is_known=False) for login in logins]
 
 
 def _known_people(

@@ -5,18 +5,15 @@ Never touches original archives, backups, or anything of another listener.
 
 from __future__ import annotations
 
-import json
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from spotify_hist.collect.spool import Spool
 from spotify_hist.collect.turns import turn
-from spotify_hist.errors import StorageFull, Temporary, UsageError
+from spotify_hist.errors import Temporary, UsageError
 from spotify_hist.store import listeners, removal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from spotify_hist.model import Listener
     from spotify_hist.settings import Settings
     from spotify_hist.sources.spotify.vault import Vault
@@ -46,32 +43,10 @@ def remove_listener(settings: Settings, database: Database, vault: Vault, name: 
         with database.write("users remove") as connection:
             listener = _find(connection, name)
             if listener.account_id is not None:
-                _drop_pages(settings.spool, listener.account_id)
+                Spool(settings.spool).forget(listener.account_id)
             removed = removal.remove(connection, listener)
         database.rewrite("users remove")
         return removed
-
-
-def pages_of(spool: Path, account_id: str) -> Iterator[Path]:
-    """The files of the spool, waiting or set aside, that hold a page of this account."""
-    for path in sorted([*spool.glob("[!.]*.json"), *spool.glob("failed/[!.]*.json")]):
-        try:
-            page = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError):
-            continue  # whose it is cannot be told
-        if isinstance(page, dict) and page.get("account_id") == account_id:
-            yield path
-
-
-def _drop_pages(spool: Path, account_id: str) -> None:
-    for path in pages_of(spool, account_id):
-        try:
-            path.unlink(missing_ok=True)
-        except OSError as error:
-            raise StorageFull(
-                f"{path} cannot be deleted: {error.strerror}.",
-                hint="Mend the permissions, then remove the listener again.",
-            ) from None
 
 
 def _find(connection: Connection, name: str) -> Listener:

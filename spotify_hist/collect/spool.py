@@ -135,6 +135,24 @@ class Spool:
                 hint="Free some space or mend the permissions.",
             ) from None
 
+    def forget(self, account_id: str) -> None:
+        """Delete every page of an account, waiting or set aside; what cannot be read stays.
+
+        Raises StorageFull where one cannot be deleted.
+        """
+        for path in sorted(
+            [*self._directory.glob("[!.]*.json"), *self._directory.glob("failed/[!.]*.json")]
+        ):
+            if _account_id(path) != account_id:
+                continue
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise StorageFull(
+                    f"{path} cannot be deleted: {error.strerror}.",
+                    hint="Mend the permissions, then remove the listener again.",
+                ) from None
+
     def __len__(self) -> int:
         return len(list(self._directory.glob("[!.]*.json"))) if self._directory.is_dir() else 0
 
@@ -176,6 +194,15 @@ class Spool:
                     sync_directory(self._directory)
                 else:
                     partial.unlink(missing_ok=True)
+
+
+def _account_id(path: Path) -> str | None:
+    """Whose page is in a file, damaged in other fields or not; None where it cannot be told."""
+    try:
+        page = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return page.get("account_id") if isinstance(page, dict) else None
 
 
 def _is_page(path: Path) -> bool:

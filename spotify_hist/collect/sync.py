@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from spotify_hist.collect.backfill import UserBackfill, backfill
 from spotify_hist.collect.pages import Clock, Outcome, drain
-from spotify_hist.collect.pauses import paused
 from spotify_hist.collect.poll import UserPoll, poll
 from spotify_hist.collect.spool import Spool
 from spotify_hist.collect.watch import Taken, import_pending
@@ -185,7 +184,6 @@ class _Run:
         if not self._database.exists():
             return
         with self._database.read() as connection:
-            paused(self._settings, connection)
             last = journal.runs(connection, job="tidy", limit=1)
         if last and now - last[0].started_at < _TIDY_EVERY:
             return
