@@ -62,7 +62,7 @@ class History:
             [user_id],
         )
         reconcile.prepare(self.connection)
-        reconcile.rebuild(self.connection, user_id)
+        reconcile.rebuild(self.connection, user_id, "touched")
 
     def table(self, name: str) -> Table:
         """All rows of a table as text, in a fixed order."""

@@ -21,70 +21,71 @@ def prepare(connection: Connection) -> None:
     connection.execute(sql.load("reconcile")["macros"])
 
 
-def rebuild(connection: Connection, user_id: int) -> None:
-    """Rebuild the plays of one listener around the instants in the temp table `touched`.
+def rebuild(connection: Connection, user_id: int, touched: str) -> int:
+    """Rebuild the plays of one listener around the instants (`played_at`) in table `touched`.
 
-    Leaves the temp tables `assigned` (record_id, old_play_id, play_id) and `former` (the plays
-    that stood there before) for whoever counts what changed.
+    How many plays stood there before. Leaves the temp table `assigned` (record_id, old_play_id,
+    play_id) for whoever counts what changed.
     """
     step = sql.load("reconcile")
-    low_us, high_us, touched = integers(connection, step["bounds"])
-    where = _widened(connection, user_id, instant(low_us), instant(high_us))
-    (known,) = integers(connection, step["count_known"], where)
-    is_whole = touched >= known * _WHOLE_SHARE
-    connection.execute(step["scope_all" if is_whole else "scope_islands"], where)
+    low_us, high_us, changed = integers(connection, step["bounds"].replace("{touched}", touched))
+    where, known = _widened(connection, user_id, instant(low_us), instant(high_us))
+    is_whole = changed >= known * _WHOLE_SHARE
+    scope = step["scope_all" if is_whole else "scope_islands"].replace("{touched}", touched)
+    connection.execute(scope, where)
     _assign(connection)
     if integers(connection, step["count_moved"])[0]:
         connection.execute(step["move_records"], where)
-    connection.execute(step["remember_plays"], where)
-    connection.execute(step["delete_plays"], where)
+    (former,) = integers(connection, step["delete_plays"], where)
     connection.execute(step["shared"])
     narrowed = "" if is_whole else "and record_id in (select record_id from scope)"
-    connection.execute(step["insert_plays"].replace("{narrowed}", narrowed), where)
+    (shared,) = integers(connection, "select count(*) from shared")
+    unshared = "and play_id not in (select play_id from shared)" if shared else ""
+    single = step["insert_single"].replace("{narrowed}", narrowed).replace("{unshared}", unshared)
+    connection.execute(single, where)
+    if shared:
+        connection.execute(step["insert_merged"].replace("{narrowed}", narrowed), where)
+    return former
 
 
 def _widened(
     connection: Connection, user_id: int, low: datetime, high: datetime
-) -> dict[str, object]:
-    """The parameters of the rules: the listener and the bounds of whole islands."""
-    neighbour = sql.load("reconcile")["has_neighbour"]
-
-    def has(first: datetime, last: datetime) -> bool:
-        return bool(
-            integers(connection, neighbour, {"user_id": user_id, "low": first, "high": last})[0]
-        )
-
+) -> tuple[dict[str, object], int]:
+    """The parameters of the rules, the listener and the bounds of whole islands; and how many
+    records lie within these."""
+    surroundings = sql.load("reconcile")["surroundings"]
     low -= _REACH
-    while has(low - _REACH, low):
-        low -= _STEP
     high += _REACH
-    while has(high, high + _REACH):
-        high += _STEP
-    return {"user_id": user_id, "low": low, "high": high}
+    while True:
+        where: dict[str, object] = {"user_id": user_id, "low": low, "high": high}
+        reach = {"low_reach": low - _REACH, "high_reach": high + _REACH}
+        before, after, known = integers(connection, surroundings, where | reach)
+        if not before and not after:
+            return where, known
+        low -= _STEP if before else timedelta(0)
+        high += _STEP if after else timedelta(0)
 
 
 def _assign(connection: Connection) -> None:
     """Fill `assigned`: the play of every record in scope."""
     step = sql.load("reconcile")
-    extended, account, api, unidentified = integers(connection, step["sources"])
-    is_mixed = unidentified and unidentified != extended
-    if not account and not api and not is_mixed:
+    extended, account, api, unidentified, echoes, mixed = integers(connection, step["sources"])
+    needs_identity = unidentified and unidentified != extended
+    if not echoes and not mixed and not needs_identity:
         connection.execute(step["assign_plain"])
         return
     connection.execute(step["api_heads"])
     connection.execute(step["create_joined"])
-    if not extended and not account:
-        connection.execute(step["assign"])  # polls alone: no other source to match
-        return
-    connection.execute(step["heads"], {"has_unidentified": bool(is_mixed)})
-    proposals = {
-        "propose_identified": bool(is_mixed),
-        "propose_api": bool(api and extended),
-        "propose_account": bool(account),
-    }
-    for proposal in (name for name, has_both_sides in proposals.items() if has_both_sides):
-        connection.execute(step[proposal])
-        while integers(connection, step["count_candidates"])[0]:
-            for settle in ("choose", "join_chosen", "drop_settled"):
-                connection.execute(step[settle])
+    if mixed or needs_identity:
+        connection.execute(step["heads"], {"has_unidentified": bool(needs_identity)})
+        proposals = {
+            "propose_identified": bool(needs_identity),
+            "propose_api": bool(api and extended),
+            "propose_account": bool(account),
+        }
+        for proposal in (name for name, has_both_sides in proposals.items() if has_both_sides):
+            connection.execute(step[proposal])
+            while integers(connection, step["count_candidates"])[0]:
+                for settle in ("choose", "join_chosen", "drop_settled"):
+                    connection.execute(step[settle])
     connection.execute(step["assign"])

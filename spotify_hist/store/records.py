@@ -123,9 +123,8 @@ def commit(connection: Connection, user_id: int, keyed: str = "keyed") -> Commit
         return Committed(records, 0, 0, 0, 0)
     for name in ("upsert_tracks", "upsert_artists", "upsert_albums", "find_names", *_LINK):
         connection.execute(step[name])
-    connection.execute(step["touch_fresh"])
-    reconcile.rebuild(connection, user_id)
-    new, plays_added = integers(connection, step["count_new"])
+    former = reconcile.rebuild(connection, user_id, "fresh")
+    new, plays_added = integers(connection, step["count_new"], {"former": former})
     return Committed(records, fresh, new, fresh - new, plays_added)
 
 

@@ -6,23 +6,22 @@ create or replace temp macro name_key(name) as
     lower(trim(regexp_replace(nfc_normalize(name), '\s+', ' ', 'g')));
 
 -- step: bounds
-select epoch_us(min(played_at)), epoch_us(max(played_at)), count(*) from touched;
+select epoch_us(min(played_at)), epoch_us(max(played_at)), count(*) from {touched};
 
--- step: has_neighbour
-select exists(
-    select 1 from play_records
-    where user_id = $user_id and played_at between $low and $high
-)::integer;
-
--- step: count_known
-select count(*) from play_records
-where user_id = $user_id and played_at between $low and $high;
+-- step: surroundings
+-- Whether there are records just before and just after a stretch, and how many are in it.
+select
+    count(*) filter (where played_at <= $low),
+    count(*) filter (where played_at >= $high),
+    count(*) filter (where played_at between $low and $high)
+from play_records
+where user_id = $user_id and played_at between $low_reach and $high_reach;
 
 -- step: scope_all
 create or replace temp table scope as
 select
     record_id, head_id, play_id, source, played_at, ms_played, kind, track_id,
-    title, artist, album, album_artist, nth
+    title, artist, album, album_artist, nth, 0 as island
 from play_records
 where user_id = $user_id and played_at between $low and $high;
 
@@ -38,7 +37,7 @@ instants as (
         select played_at from play_records
         where user_id = $user_id and played_at between $low and $high
         union all
-        select played_at from touched
+        select played_at from {touched}
     )
 ),
 
@@ -58,26 +57,40 @@ islands as (
 ),
 
 changed as (
-    select distinct islands.island from islands semi join touched using (played_at)
+    select distinct islands.island from islands semi join {touched} as touched using (played_at)
 )
 
 select
     play_records.record_id, play_records.head_id, play_records.play_id, play_records.source,
     play_records.played_at, play_records.ms_played, play_records.kind, play_records.track_id,
     play_records.title, play_records.artist, play_records.album, play_records.album_artist,
-    play_records.nth
+    play_records.nth,
+    islands.island
 from play_records
 inner join islands on play_records.played_at = islands.played_at
 semi join changed on islands.island = changed.island
 where play_records.user_id = $user_id and play_records.played_at between $low and $high;
 
 -- step: sources
+-- What is in scope, and which rules have anything to say about it: `echoes` are API records soon
+-- after another one of the same track, `mixed` islands hold records of several sources.
 select
     count(*) filter (where source = 'extended') as extended,
     count(*) filter (where source = 'account') as account,
     count(*) filter (where source = 'api') as api,
-    count(*) filter (where source = 'extended' and track_id like 'local:%') as unidentified
-from scope;
+    count(*) filter (where source = 'extended' and track_id like 'local:%') as unidentified,
+    count(*) filter (where is_echo) as echoes,
+    count(*) filter (where is_mixed) as mixed
+from (
+    select
+        source,
+        track_id,
+        source = 'api' and played_at - lag(played_at) over (
+            partition by source, track_id order by played_at
+        ) < interval 2 second as is_echo,
+        source <> first_value(source) over (partition by island) as is_mixed
+    from scope
+);
 
 -- step: api_heads
 -- Within the API the same track under 2 s apart is one play.
@@ -352,28 +365,31 @@ where
     and play_records.record_id = assigned.record_id
     and assigned.play_id <> assigned.old_play_id;
 
--- step: remember_plays
--- The plays of the scope as they stood, to tell what changed.
-create or replace temp table former as
-select play_id
-from plays
-where
-    user_id = $user_id
-    and played_at between $low and $high
-    and play_id in (select old_play_id from assigned union all select play_id from assigned);
-
 -- step: delete_plays
 delete from plays
 where
     user_id = $user_id
     and played_at between $low and $high
-    and play_id in (select play_id from former);
+    and play_id in (select old_play_id from assigned union all select play_id from assigned);
 
 -- step: shared
+-- The plays that several records tell of.
 create or replace temp table shared as
 select play_id from assigned group by play_id having count(*) > 1;
 
--- step: insert_plays
+-- step: insert_single
+-- The plays that one record alone tells of.
+insert into plays by name
+select
+    play_id, user_id, played_at, ms_played, kind, track_id, platform, country, reason_start,
+    reason_end, shuffle, skipped, offline, incognito, context_uri, [source] as sources
+from play_records
+where
+    user_id = $user_id
+    and played_at between $low and $high {narrowed} {unshared}
+order by played_at;
+
+-- step: insert_merged
 -- Each field from the best record: extended over account over api; context and milliseconds from
 -- the api.
 insert into plays by name
@@ -382,15 +398,8 @@ with
 told as (
     select play_records.*
     from play_records
+    semi join shared using (play_id)
     where user_id = $user_id and played_at between $low and $high {narrowed}
-),
-
-single as (
-    select
-        play_id, user_id, played_at, ms_played, kind, track_id, platform, country, reason_start,
-        reason_end, shuffle, skipped, offline, incognito, context_uri, [source] as sources
-    from told
-    where play_id not in (select play_id from shared)
 ),
 
 ranked as (
@@ -421,7 +430,6 @@ ranked as (
                 kind = 'track', record_id
         ) as track_rank
     from told
-    where play_id in (select play_id from shared)
 ),
 
 merged as (
@@ -446,9 +454,6 @@ merged as (
     group by play_id
 )
 
-select * from (
-    select * from single
-    union all by name
-    select * exclude (known_kind), coalesce(known_kind, 'unknown') as kind from merged
-)
+select * exclude (known_kind), coalesce(known_kind, 'unknown') as kind
+from merged
 order by played_at;

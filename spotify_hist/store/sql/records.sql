@@ -324,9 +324,6 @@ set release_date = coalesce(told.release_date, albums.release_date),
 from track_details as told
 where albums.album_id = told.album_id;
 
--- step: touch_fresh
-create or replace temp table touched as select distinct played_at from fresh;
-
 -- step: count_new
 -- A fresh record is new where its play holds no record known before: one such record a play.
 with
@@ -342,7 +339,7 @@ plays_seen as (
 
 select
     count(*) filter (where is_fresh),
-    count(*) - (select count(*) from former)
+    count(*) - $former
 from plays_seen;
 
 -- step: create_track_details
