@@ -7,11 +7,14 @@ Glossary
 play        one thing listened to once.
 record      what one source said about a play; a play has one or more records.
 source      `api` (recently-played), `extended` (extended streaming history), `account`
-            (account-data export).
-played_at   the instant a play ENDED, UTC (FACTS 3.3, 5.4). Never the start.
+            (account-data export), or a scrobbler.
+scrobbler   another service that noted the same listening: `your_spotify`, `maloja`, `koito`,
+            `listenbrainz`, `lastfm`.
+played_at   the instant a play ENDED, UTC (FACTS 3.3, 5.4). Never the start, but where only a
+            scrobbler that tells no listened time saw the play: then what it noted.
 kind        `track`, `episode`, `audiobook_chapter`, or `unknown` (no metadata at all).
 counted     a play that passes the counting rule of a question: kind track by default, and at
-            least 30 s, or listened time unknown because only the API saw it.
+            least 30 s, or listened time unknown because no source that saw it tells it.
 track id    the Spotify id, or `local:<sha1(artist|track|album)>` where no URI is known.
 listener    a Spotify account or a purely local one that only has imports.
 """
@@ -23,10 +26,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, NamedTuple
 
-Source = Literal["api", "extended", "account"]
+Source = Literal[
+    "api", "extended", "account", "your_spotify", "maloja", "koito", "listenbrainz", "lastfm"
+]
 Kind = Literal["track", "episode", "audiobook_chapter", "unknown"]
 
-SOURCES: tuple[Source, ...] = ("api", "extended", "account")
+# In the order in which their notes are matched: your_spotify keeps what the API told it.
+SCROBBLERS: tuple[Source, ...] = ("your_spotify", "maloja", "koito", "listenbrainz", "lastfm")
+SOURCES: tuple[Source, ...] = ("api", "extended", "account", *SCROBBLERS)
 KINDS: tuple[Kind, ...] = ("track", "episode", "audiobook_chapter", "unknown")
 
 LOCAL_LISTENER = "me"
@@ -43,7 +50,9 @@ class Record(NamedTuple):
     """
 
     source: Source
-    played_at_ms: int  # epoch milliseconds UTC of the END; for `account` the minute of the end
+    # Epoch milliseconds UTC of the END; for `account` the minute of the end; for a scrobbler that
+    # tells no listened time the instant it noted, which may be the start.
+    played_at_ms: int
     kind: Kind
     ms_played: int | None = None
     uri: str | None = None  # spotify:track:… or spotify:episode:…

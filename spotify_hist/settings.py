@@ -95,6 +95,12 @@ OPTIONS: tuple[Option, ...] = (
     Option("import.max_members", 10_000, "Most members a ZIP may have.", minimum=1),
     Option("import.max_rows", 5_000_000, "Most rows one import may have.", minimum=1),
     Option(
+        "import.memory_mb",
+        300,
+        "Memory DuckDB takes for an import before it turns to the disk, in megabytes.",
+        minimum=100,
+    ),
+    Option(
         "server.query_timeout_s",
         20.0,
         "Deadline of one question asked through serve-tools.",

@@ -58,11 +58,24 @@ class History:
         """Make all plays anew, as if every instant had changed."""
         self.connection.execute(
             "create or replace temp table touched as "
-            "select distinct played_at from play_records where user_id = ?",
+            "select distinct played_at, source from play_records where user_id = ?",
             [user_id],
         )
         reconcile.prepare(self.connection)
         reconcile.rebuild(self.connection, user_id, "touched")
+
+    def remove(self, those: str, user_id: int = USER) -> None:
+        """Take the records that a condition names away, and rebuild around them."""
+        self.connection.execute(
+            "create or replace temp table touched as "
+            f"select played_at, source from play_records where {those}"
+        )
+        self.connection.execute(f"delete from play_records where {those}")
+        self.connection.execute(
+            "delete from plays where play_id not in (select play_id from play_records)"
+        )
+        if self.count("touched"):
+            reconcile.rebuild(self.connection, user_id, "touched")
 
     def table(self, name: str) -> Table:
         """All rows of a table as text, in a fixed order."""

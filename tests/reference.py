@@ -12,13 +12,17 @@ from collections import defaultdict
 from itertools import product
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from spotify_hist.model import SCROBBLERS
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from spotify_hist.model import Record
 
 _API_WINDOW_MS = 5_000
 _MINUTE_MS = 60_000
+_PAUSES_MS = 120_000
+_LONGEST_MS = 20 * _MINUTE_MS
 
 
 class Told(NamedTuple):
@@ -103,10 +107,24 @@ def plays(told: Iterable[Told]) -> set[Play]:
     join(free("extended"), by_source["api"], _extended_and_api)
     join(free("extended", "api"), by_source["account"], _either_and_account)
 
-    groups: dict[str, list[Told]] = defaultdict(list)
+    settled = [s for source in ("extended", "api", "account") for s in by_source[source]]
+    for service in SCROBBLERS:
+        joined.update(_noted(by_source[service], settled, joined))
+        settled += by_source[service]
+    return {
+        _play([each for statement in group for each in statement.told])
+        for group in _wholes(statements, joined).values()
+    }
+
+
+def _wholes(
+    statements: Iterable[Statement], joined: dict[str, Statement]
+) -> dict[str, list[Statement]]:
+    """What is one play as settled so far, by the tie of the statement that the others join."""
+    wholes: dict[str, list[Statement]] = defaultdict(list)
     for statement in statements:
-        groups[joined.get(statement.tie, statement).tie].extend(statement.told)
-    return {_play(group) for group in groups.values()}
+        wholes[joined.get(statement.tie, statement).tie].append(statement)
+    return wholes
 
 
 def spotify_id(record: Record) -> str | None:
@@ -142,6 +160,9 @@ def _statements(told: Sequence[Told]) -> list[Statement]:
         elif record.source == "account":
             by = record.album if record.kind == "audiobook_chapter" else record.artist
             groups[record.played_at_ms, record.ms_played, by, record.title, each.nth].append(each)
+        elif record.source in SCROBBLERS:
+            names = (record.uri, record.artist, record.title)
+            groups[record.source, record.played_at_ms, record.ms_played, names].append(each)
         else:
             # A renamed artist is no other play where a URI tells the content.
             unnamed = record._replace(
@@ -199,6 +220,98 @@ def _closest_first(
     return joined
 
 
+def _noted(
+    noted: Sequence[Statement], settled: Sequence[Statement], joined: dict[str, Statement]
+) -> dict[str, Statement]:
+    """{tie of what one scrobbler noted: the settled play it joins}, each play once."""
+    roots = {statement.tie: statement for statement in settled}
+    pairs: list[tuple[tuple[int | str, ...], str, str]] = []
+    for tie, whole in _wholes(settled, joined).items():
+        spans = list(_spans(whole))
+        for one in noted:
+            worse = _how_alike(one, whole)
+            for (form, at), span in product(_instants(one), spans):
+                if span.form not in ("any", form) or not span.low <= at <= span.high:
+                    continue
+                if worse is None or (worse == 2 and span.distance(at) > 5_000):
+                    continue
+                # Nearer than a song is long the distance tells repeats not apart.
+                is_far = span.distance(at) // (10 * _MINUTE_MS)
+                rank = (worse, is_far, _start(one), span.high, tie, one.tie)
+                pairs.append((rank, tie, one.tie))
+    taken: set[str] = set()
+    found: dict[str, Statement] = {}
+    for _, tie, other in sorted(pairs):
+        if tie not in taken and other not in found:
+            taken.add(tie)
+            found[other] = roots[tie]
+    return found
+
+
+class Span(NamedTuple):
+    """In [low, high] the `form` instant that a scrobbler noted may mean a play; ms, inclusive.
+
+    The play went from `start` to `end`, each of them somewhere within `blur` after that.
+    """
+
+    form: str
+    low: int
+    high: int
+    start: int
+    end: int
+    blur: int = 0
+
+    def distance(self, at: int) -> int:
+        """How far an instant is from the nearer end of the play."""
+        return min(max(x - at, at - x - self.blur, 0) for x in (self.start, self.end))
+
+
+def _spans(whole: Sequence[Statement]) -> Iterator[Span]:
+    """Where the instants of a scrobbler lie that mean this play."""
+    spotify = [each for each in whole if each.source not in SCROBBLERS]
+    if spotify:
+        play = _play([each for statement in spotify for each in statement.told])
+        is_minute = {each.source for each in spotify} == {"account"}
+        yield _span(play.played_at_ms, play.ms_played, is_minute=is_minute)
+    for each in whole:
+        if each.source in SCROBBLERS:
+            for form, at in _instants(each):
+                yield Span(form, at - 5_000, at + 5_000, at, at)
+        if each.source == "your_spotify" and not spotify:
+            yield _span(each.at, each.face.ms_played)
+
+
+def _span(end: int, ms_played: int | None, *, is_minute: bool = False) -> Span:
+    long = min(_LONGEST_MS if ms_played is None else ms_played, _LONGEST_MS)
+    high = end + (65_000 if is_minute else 5_000)
+    blur = _MINUTE_MS if is_minute else 0
+    return Span("any", end - long - _PAUSES_MS, high, end - (ms_played or 0), end, blur)
+
+
+def _start(noted: Statement) -> int:
+    """The instant that the scrobbler itself keeps."""
+    return noted.at - (noted.face.ms_played or 0)
+
+
+def _instants(noted: Statement) -> Iterator[tuple[str, int]]:
+    yield "end", noted.at
+    if (noted.face.ms_played or 0) <= _LONGEST_MS:
+        yield "start", _start(noted)
+
+
+def _how_alike(noted: Statement, whole: Sequence[Statement]) -> int | None:
+    """0 for the same id, 1 for the same names, 2 for the same title, None for something else."""
+    if noted.identity and noted.identity in {each.identity for each in whole}:
+        return 0
+    namesakes = [
+        other.is_by(mine.artist)
+        for each in whole
+        for mine, other in product(noted.names, each.names)
+        if mine.title == other.title != ""
+    ]
+    return (1 if any(namesakes) else 2) if namesakes else None
+
+
 def _same_row(known: Statement, unidentified: Statement, left: Names, right: Names) -> _Rank:
     """A row of before 2021 has no URI; the same row of a later export has (FACTS 5.3)."""
     is_same = (
@@ -248,7 +361,7 @@ def _play(group: list[Told]) -> Play:
         for each in sorted(
             group,
             key=lambda each: (
-                order[each.record.source],
+                order.get(each.record.source, 3),
                 _doubt(each.record),
                 each.record.kind == "track",
                 each.record_id,
@@ -274,4 +387,7 @@ def _doubt(record: Record) -> int:
 def _vagueness(record: Record) -> int:
     if record.source == "api":
         return 0 if record.played_at_ms % 1000 else 2
+    if record.source in SCROBBLERS:
+        told_later = 5 if record.ms_played is not None else 6
+        return 4 if record.source == "your_spotify" else told_later
     return 1 if record.source == "extended" else 3

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from spotify_hist.collect.enrich import Enriched
     from spotify_hist.settings import Settings
-    from spotify_hist.store.database import Connection
+    from spotify_hist.store.database import Connection, Room
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
@@ -202,14 +202,16 @@ class Fragile(MemoryDatabase):
             yield connection
 
     @contextmanager
-    def write(self, label: str, *, is_small: bool = False) -> Iterator[Connection]:
+    def write(
+        self, label: str, *, is_small: bool = False, room: Room | None = None
+    ) -> Iterator[Connection]:
         """The one connection, or what the next write meets."""
         fault = self.writes.pop(0) if self.writes else "none"
         if fault == "busy":
             raise DatabaseBusy("Somebody holds it.")
         if fault == "killed before":
             raise Killed
-        with self._opened(), super().write(label, is_small=is_small) as connection:
+        with self._opened(), super().write(label, is_small=is_small, room=room) as connection:
             yield connection
         if fault == "killed after":
             raise Killed

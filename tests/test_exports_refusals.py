@@ -41,7 +41,7 @@ def test_a_missing_path_is_told(tmp_path: Path) -> None:
 def test_what_is_neither_zip_nor_json_is_told(tmp_path: Path, name: str, data: bytes) -> None:
     """Whatever the name says, the content decides."""
     (tmp_path / name).write_bytes(data)
-    assert refusal(tmp_path / name).message == f"{name} is not a ZIP file or a JSON file."
+    assert refusal(tmp_path / name).message == f"{name} is not a ZIP, JSON or CSV file."
 
 
 @pytest.mark.parametrize(

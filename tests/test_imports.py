@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -15,12 +16,15 @@ from conftest import NOW
 from export_files import make_zip
 from memory_history import DERIVED
 from processes import Child
-from raw_rows import ACCOUNT, GENERATION_2026
+from raw_rows import ACCOUNT, API, GENERATION_2026
 
 from spotify_hist.analytics import run
-from spotify_hist.collect import staging
 from spotify_hist.collect.imports import Receipt, import_paths
+from spotify_hist.collect.pages import drain
+from spotify_hist.collect.spool import Spool
+from spotify_hist.collect.workspace import workspace
 from spotify_hist.errors import BadInput, DatabaseBusy, UsageError
+from spotify_hist.model import Account
 from spotify_hist.sandbox.exports import SECRETS, write_exports
 from spotify_hist.sandbox.life import live
 from spotify_hist.settings import load
@@ -58,6 +62,38 @@ sys.setprofile(step)
 import_paths(settings, database, lambda: datetime(2026, 11, 1, tzinfo=UTC), [Path(sys.argv[3])])
 sys.setprofile(None)
 print(seen)
+"""
+
+# Imports argv[2] into the home argv[1], and waits to be told to go on where argv[3] says: while it
+# stages, or in the middle of the merge.
+HELD_UP = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from unittest import mock
+from spotify_hist.collect.imports import import_paths
+from spotify_hist.settings import load
+from spotify_hist.store import coverage
+from spotify_hist.store.database import Database
+def wait(*_):
+    print("here")
+    sys.stdin.readline()
+def close_gaps(*arguments):
+    wait()
+    return really(*arguments)
+settings, place = load(sys.argv[1]), sys.argv[3]
+really = coverage.close_gaps
+seen = []
+def progress(*step):
+    if place == "staging" and not seen:
+        seen.append(step)
+        wait()
+with mock.patch.object(coverage, "close_gaps", close_gaps if place == "merge" else really):
+    receipt = import_paths(
+        settings, Database.from_settings(settings), lambda: datetime(2026, 11, 1, tzinfo=UTC),
+        [Path(sys.argv[2])], on_progress=progress,
+    )
+print(receipt.records, receipt.new, receipt.upgraded)
 """
 
 
@@ -112,6 +148,12 @@ def assert_adds_up(receipt: Receipt) -> None:
     total = receipt.new + receipt.upgraded + receipt.duplicate + receipt.rejected
     assert receipt.records == total == sum(file.records for file in receipt.files)
     assert receipt.rejected == sum(len(file.rejected) for file in receipt.files)
+    for file in receipt.files:
+        known = [file.new, file.upgraded, file.duplicate]
+        assert file.records == sum(count or 0 for count in known) + len(file.rejected)
+        assert None not in known
+    for name in ("new", "upgraded", "duplicate"):
+        assert getattr(receipt, name) == sum(getattr(file, name) for file in receipt.files)
 
 
 def assert_nothing_left(settings: Settings) -> None:
@@ -269,17 +311,18 @@ def test_a_file_that_breaks_off_between_two_rows_is_damaged_however_large(
     assert receipt.files[0].damage
 
 
-def test_invalid_text_in_a_large_file_is_damage_and_no_crash(
+def test_invalid_text_in_a_large_file_costs_its_row_alone(
     settings: Settings, database: Database, tmp_path: Path
 ) -> None:
-    """Bytes that are no UTF-8: the rows before them are kept."""
+    """Bytes that are no UTF-8: that row is rejected, and all others are kept."""
     data = json.dumps([row(number) for number in range(400)]).encode()
     at = data.rindex(b"Song")
     path = make_zip(tmp_path / "x.zip", {"endsong_0.json": data[:at] + b"\xff" + data[at + 1 :]})
     receipt = bring(settings, database, path)
     assert_adds_up(receipt)
     assert receipt.new == 399
-    assert receipt.files[0].damage
+    assert list(receipt.files[0].rejected) == [(399, "not valid UTF-8")]
+    assert receipt.files[0].damage is None
 
 
 def test_damaged_inputs_beside_good_ones_are_told_and_the_good_ones_kept(
@@ -493,11 +536,68 @@ def test_what_a_killed_import_left_goes_with_the_next_one(
     left.mkdir(parents=True)
     (left / "1.json").write_text("[]")
     path = written(tmp_path / "endsong_0.json", row(0))
-    with staging.workspace(settings.scratch) as other:
+    with workspace(settings.scratch, 300) as other:
         assert not left.exists()
         bring(settings, database, path)
         assert other.directory.exists()
     assert_nothing_left(settings)
+
+
+# -- manners
+
+PAGE = json.dumps({"items": [API], "next": None, "cursors": None}).encode()
+POLLED = {"ts": "2026-05-06T10:20:30Z", "ms_played": 31_000}
+
+
+def many_rows(path: Path) -> Path:
+    """Two files with thousands of rows; one of them is of the play that `PAGE` tells."""
+    rows = [row(number, ms_played=number) for number in range(4_000)]
+    files = {
+        "endsong_0.json": json.dumps(rows).encode(),
+        "endsong_1.json": json.dumps([row(5_000, **POLLED), *rows[:500]]).encode(),
+    }
+    return make_zip(path, files)
+
+
+def test_polls_commit_and_questions_are_answered_while_an_import_is_staged(
+    settings: Settings, database: Database, impatient: Database, tmp_path: Path
+) -> None:
+    """Nobody waits for it; what came in meanwhile is merged with what it brings."""
+    bring(settings, database, written(tmp_path / "endsong_0.json", row(9_000)))
+    with Child(HELD_UP, settings.data_dir, many_rows(tmp_path / "x.zip"), "staging") as child:
+        assert child.line() == "here"
+        spool = Spool(settings.spool)
+        spool.add(Account("acc", None, "Ada"), PAGE, NOW)
+        (outcome,) = drain(spool, impatient, lambda: NOW)
+        assert outcome.new == 1
+        assert rows_of(impatient, "select count(*) from plays") == [(2,)]
+        child.go_on()
+        assert child.finish()[:2] == (0, "4501 4000 1\n")
+    sources = rows_of(database, "select sources from plays where len(sources) > 1")
+    assert sources == [(["api", "extended"],)]
+
+
+def test_a_poll_during_the_merge_waits_or_leaves_its_page_in_the_spool(
+    settings: Settings, database: Database, impatient: Database, tmp_path: Path
+) -> None:
+    """Whoever does not wait is told so; nothing is lost, and nothing counts twice."""
+    path = many_rows(tmp_path / "x.zip")
+    spool = Spool(settings.spool)
+    with Child(HELD_UP, settings.data_dir, path, "merge") as child:
+        assert child.line() == "here"
+        spool.add(Account("acc", None, "Ada"), PAGE, NOW)
+        with pytest.raises(DatabaseBusy, match="import"):
+            list(drain(spool, impatient, lambda: NOW))
+        assert len(spool) == 1
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(lambda: list(drain(spool, database, lambda: NOW)))
+            child.go_on()
+            assert child.finish()[:2] == (0, "4501 4001 0\n")
+            (outcome,) = waiting.result()
+    assert (outcome.fetched, len(spool)) == (1, 0)
+    assert rows_of(database, "select count(*) from plays") == [(4_001,)]
+    sources = rows_of(database, "select sources from plays where len(sources) > 1")
+    assert sources == [(["api", "extended"],)]
 
 
 # -- the command
@@ -521,15 +621,12 @@ def test_the_command_tells_the_receipt_in_json(home: Path, tmp_path: Path) -> No
     assert (code, errors) == (0, [])
     counts = {"import_id": 1, "records": 2, "new": 2, "upgraded": 0, "duplicate": 0, "rejected": 0}
     assert said.items() >= {**counts, "plays_added": 2}.items()
-    assert said["files"] == [
-        {
-            "name": "endsong_0.json",
-            "format": "endsong",
-            "records": 2,
-            "rejected": [],
-            "damage": None,
-        }
-    ]
+    files = said["files"]
+    assert isinstance(files, list)
+    (file,) = files
+    of_file = {"name": "endsong_0.json", "format": "endsong", "records": 2, "damage": None}
+    assert file.items() >= {**of_file, "new": 2, "upgraded": 0, "duplicate": 0}.items()
+    assert file["rejected"] == []
     bad = written(tmp_path / "b" / "endsong_0.json", row(0), {"ts": 1})
     code, said, errors = command(home, bad)
     assert (code, errors) == (3, [])

@@ -149,11 +149,25 @@ def add_everything(connection: Connection) -> None:
     """Rows of every kind for `ada` and `bob`, as the jobs leave them behind."""
     for user_id in (1, 2):
         connection.execute(
-            "insert into import_jobs values ($id, $id, $now, $now, 1, 1, 0, 0, 1, 1)",
+            "insert into import_jobs by name select $id as import_id, $id as user_id, $now as "
+            "started_at, $now as finished_at, 1 as records, 1 as new, 0 as upgraded, 0 as "
+            "duplicate, 1 as rejected, 1 as plays_added",
             {"id": user_id, "now": NOW},
         )
         connection.execute(
-            "insert into import_files values ($id, $id, 'f', 'p', 'x', 'sha', $id, 1, 1, null)",
+            "insert into import_files by name select $id as file_id, $id as import_id, "
+            "'f' as name, 'p' as package, 'x' as format, "
+            "'sha' as content_sha256, $id as content_file_id, "
+            "1 as records, 1 as rejected",
+            {"id": user_id},
+        )
+        connection.execute(
+            "insert into record_privates select record_id, $id, '{}' from play_records "
+            "where user_id = $id",
+            {"id": user_id},
+        )
+        connection.execute(
+            "insert into gap_closings values ($id, '2024-01-01', '2024-01-02', $id)",
             {"id": user_id},
         )
         connection.execute("insert into rejected_rows values (?, 7, 'no')", [user_id])
@@ -191,15 +205,26 @@ def test_a_removal_leaves_every_row_of_the_others(connection: Connection) -> Non
         name: [row for row in rows if row[0] in {"1", None}]
         for name, rows in everything(connection).items()
     }
-    for name in ("import_jobs", "import_files", "rejected_rows", "coverage_gaps"):
+    for name in (
+        "import_jobs", "import_files", "rejected_rows", "coverage_gaps", "gap_closings",
+    ):  # fmt: skip
         assert len(everything(connection)[name]) == len(of_ada[name]) == 1, name
     found = everything(connection)
     counts = {
         name: len(found[name])
-        for name in ("users", "job_runs", "logs", "sync_checkpoints", "record_rows", "plays")
+        for name in (
+            "users",
+            "job_runs",
+            "logs",
+            "sync_checkpoints",
+            "record_rows",
+            "record_privates",
+            "plays",
+        )
     }
     assert counts == {
-        "users": 1, "job_runs": 1, "logs": 1, "sync_checkpoints": 1, "record_rows": 2, "plays": 2,
+        "users": 1, "job_runs": 1, "logs": 1, "sync_checkpoints": 1, "record_rows": 2,
+        "record_privates": 2, "plays": 2,
     }  # fmt: skip
     assert [row[:2] for row in found["track_artists"]] == [("song", "0")]
     assert ("guest", "Guest", None, None) in found["artists"]

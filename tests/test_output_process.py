@@ -151,3 +151,20 @@ def test_a_full_disk_behind_stdout_is_said_to_be_one(known_home: Path) -> None:
     assert done.returncode == 5
     assert done.stderr.startswith(b"Error: There is no space left")
     assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")  # noqa: PTH110 - a device
+@pytest.mark.parametrize(("words", "code"), [(["import", "nowhere.zip"], 3), (["frobnicate"], 2)])
+def test_where_an_error_cannot_be_said_its_exit_code_is_left(
+    known_home: Path, words: list[str], code: int
+) -> None:
+    """A timer whose log is on the full disk still sees what kind of failure it was."""
+    with open("/dev/full", "wb") as full:  # noqa: PTH123 - a device
+        done = subprocess.run(
+            [sys.executable, "-m", "spotify_hist", "--home", str(known_home), *words],
+            stdout=full,
+            stderr=full,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == code

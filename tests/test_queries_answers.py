@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 from known_history import ALPHA, two_listeners
-from plays import NOW, MemoryDatabase, add, add_gap, api, ask, cells, extended, rows
+from plays import NOW, MemoryDatabase, add, add_gap, api, ask, cells, epoch_ms, extended, rows
 
 from spotify_hist import settings as settings_module
 from spotify_hist.analytics import catalogue, run
 from spotify_hist.errors import UsageError
+from spotify_hist.model import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-ALL: dict[str, object] = {"kind": "all", "min_ms": 0, "limit": 1000, "offset": 0}
+ALL: dict[str, object] = {
+    "kind": "all", "min_ms": 0, "several": "all", "limit": 1000, "offset": 0,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +71,7 @@ def test_the_whole_calendar_is_a_period_too(name: str, history: MemoryDatabase) 
     assert ask(history, name, user="me", days=36_500).rows == answer.rows
 
 
-@pytest.mark.parametrize("name", ["recent", "top-artists", "top-tracks", "coverage"])
+@pytest.mark.parametrize("name", ["recent", "top-artists", "top-tracks", "coverage", "duplicates"])
 def test_pages_put_together_are_the_whole_list(name: str, history: MemoryDatabase) -> None:
     """`offset` leaves out just the rows before; `truncated` is true until the last page."""
     whole = rows(history, name, user="me")
@@ -101,7 +104,7 @@ def test_the_answer_keeps_the_order_of_the_question_s_own_sql(
         },
     )
     values = {"since": None, "until": None, "timezone": "UTC", "user_id": 1} | ALL
-    bound = {each: values[each] for each in run.sql_parameters(query)}
+    bound = {each: values.get(each) for each in run.sql_parameters(query)}
     path = tmp_path / "raw.csv"
     history.connection.execute(f"copy (\n{query.sql}\n) to '{path}' (header)", bound)
     plain = [column.name for column in answer.columns if column.type not in {"timestamp", "list"}]
@@ -152,6 +155,23 @@ def test_plays_of_unknown_length_are_noted_where_listened_time_is_shown(
         assert ask(empty, "heatmap").notes[0].startswith("2 plays have no listened time")
 
 
+def test_a_play_that_only_another_service_noted_counts_like_one_of_the_polls(
+    empty: MemoryDatabase,
+) -> None:
+    """Without a listened time it counts, and the answer says that none is known."""
+    with empty.emptied_afterwards():
+        instants = (epoch_ms(f"2024-01-0{day}T10:00") for day in (1, 2))
+        told = [Record("lastfm", at, "track", None, None, "Alpha", "Ann") for at in instants]
+        add(empty, [*told, extended("2024-01-02T10:03", "Alpha", "Ann")])
+        artists = ask(empty, "top-artists")
+        assert cells(artists, "artist", "plays", "listened_ms") == [("Ann", 2, 200_000)]
+        assert artists.notes[0].startswith("1 play has no listened time: only polls or other")
+        months = ask(empty, "coverage")
+        assert cells(months, "plays", "extended", "api", "services") == [(2, 1, 0, 2)]
+        recent = ask(empty, "recent")
+        assert cells(recent, "sources") == [(["extended", "lastfm"],), (["lastfm"],)]
+
+
 def test_a_play_that_ends_at_midnight_belongs_to_the_day_that_begins(empty: MemoryDatabase) -> None:
     """Periods are half-open in every question: a play at a border is in one of two neighbours."""
 
@@ -159,6 +179,8 @@ def test_a_play_that_ends_at_midnight_belongs_to_the_day_that_begins(empty: Memo
         answer = ask(empty, question, timezone="Europe/Berlin", **period)
         if question == "recent":
             return len(answer.rows)
+        if question == "duplicates":
+            return len(rows(empty, question, several="all", timezone="Europe/Berlin", **period))
         if question == "taste-summary":
             return int(float(str(answer.rows[0][3])))
         return sum(plays for (plays,) in cells(answer, "plays") if isinstance(plays, int))

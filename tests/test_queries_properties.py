@@ -272,6 +272,7 @@ def test_recent_and_coverage_are_what_listing_in_python_gives(
                 month,
                 len(plays),
                 *(sum(play.source == each for play in plays) for each in SOURCES),
+                0,
                 len({listening.local(play).date() for play in plays}),
                 0,
             )

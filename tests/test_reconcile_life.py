@@ -13,7 +13,7 @@ from memory_history import History
 from reference import plays as reference_plays
 
 from spotify_hist import normalise
-from spotify_hist.model import Record
+from spotify_hist.model import Record, Source
 from spotify_hist.sandbox.answers import Shapes
 from spotify_hist.sandbox.exports import write_exports
 from spotify_hist.sandbox.life import Life, live, to_ms
@@ -76,6 +76,43 @@ def polls(life: Life) -> list[Batch]:
     ]
 
 
+@pytest.fixture(scope="module")
+def noted(life: Life) -> dict[Source, Batch]:
+    """What three scrobblers made of the life, each in its own way."""
+    return notes(life)
+
+
+def notes(life: Life) -> dict[Source, Batch]:
+    """What your_spotify (the end, as polled), Koito (the start and the listened time) and Last.fm
+    (the start alone) note: tracks heard for half a minute, but now and then one is missed."""
+    chance = Random(life.seed)
+    told: dict[Source, Batch] = {"your_spotify": [], "koito": [], "lastfm": []}
+    for row, play in enumerate(_noteworthy(life)):
+        track, start_s = play.track, play.started_at_ms // 1000 + chance.choice((0, 0, 1, 3))
+        assert track is not None
+        names = (track.name, track.artists[0].name)
+        end_ms = start_s * 1000 + play.ms_played
+        records: list[Record] = [
+            Record("koito", end_ms, "track", play.ms_played, track.uri, *names),
+            Record("lastfm", start_s * 1000, "track", None, None, *names, track.album.name),
+        ]
+        if play.delivery:
+            polled_ms = play.delivery.played_at_ms
+            records.append(Record("your_spotify", polled_ms, "track", None, track.uri, *names))
+        for record in records:
+            if chance.random() > 0.01:
+                told[record.source].append(StagedRow(1, row, record.source, record))
+    return told
+
+
+def _noteworthy(life: Life) -> list[TruePlay]:
+    return [
+        play
+        for play in life.plays
+        if play.track and play.ms_played >= 30_000 and not play.incognito
+    ]
+
+
 def _rows(path: Path) -> Batch:
     settings = load(path.parent, {})
     megabytes = int(settings.number("import.max_zip_mb")) * 1_000_000
@@ -130,6 +167,30 @@ def test_every_play_of_a_life_appears_exactly_once(
     others = _plays(history, "not list_contains(sources, 'extended')")
     assert Counter(title for title, _, _ in others) == _told_later(life)
     assert Counter(ms for _, ms, _ in others) == {None: len(others)}
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_scrobblers_add_only_the_plays_that_nobody_else_saw(
+    life: Life, exports: dict[str, Batch], polls: list[Batch], noted: dict[Source, Batch], seed: int
+) -> None:
+    """Starts, ends, with and without listened time, in any order: every play once all the same."""
+    batches = [exports["extended"], *polls, *noted.values()]
+    Random(seed).shuffle(batches)
+    history = History()
+    for batch in batches:
+        history.add(batch)
+    exported = _plays(history, "list_contains(sources, 'extended')")
+    assert Counter(exported) == _truth(life.until(DOWNLOADED))
+    recent, worth = RecentPlays(life, Quirks()), _noteworthy(life)
+    told = {row.row_index for batch in noted.values() for row in batch}
+    seen = {number for number, play in enumerate(worth) if play.ended_at >= DOWNLOADED} & told
+    later = {id(worth[number]): worth[number] for number in seen}
+    for at, play in zip(recent.appear_at_ms, recent.plays, strict=True):
+        if at <= to_ms(END) and play.ended_at >= DOWNLOADED:
+            later[id(play)] = play
+    others = _plays(history, "not list_contains(sources, 'extended')")
+    assert Counter(title for title, _, _ in others) == Counter(p.title for p in later.values())
+    assert _plays(history, "ms_played is null and list_contains(sources, 'koito')") == []
 
 
 @pytest.mark.parametrize(

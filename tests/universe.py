@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hypothesis import strategies as st
 
-from spotify_hist.model import Kind, Record
+from spotify_hist.model import SCROBBLERS, Kind, Record, Source
 from spotify_hist.store.records import StagedRow
 
 if TYPE_CHECKING:
@@ -86,6 +86,28 @@ def api(thing: Thing, at_ms: int, *, context: str | None = None) -> Record:
     )
 
 
+def noted(
+    service: Source,
+    thing: Thing,
+    at_ms: int,
+    *,
+    ms_played: int | None = None,
+    uri: bool = False,
+    album: bool = True,
+) -> Record:
+    """What a scrobbler noted at an instant; the end where it tells the listened time."""
+    return Record(
+        service,
+        at_ms + (ms_played or 0),
+        thing.kind,
+        ms_played,
+        thing.uri if uri else None,
+        thing.title,
+        thing.performer or thing.artist,
+        thing.album if album else None,
+    )
+
+
 class Unit(NamedTuple):
     """Records that no batch may part: the equal account rows of one export."""
 
@@ -93,25 +115,24 @@ class Unit(NamedTuple):
     records: tuple[Record, ...]
 
 
+SPOTIFY = ("extended", "extended", "2020", "account", "old", "api", "api")
+
+
 @st.composite
-def _tellings(draw: st.DrawFn, *, stretches: int) -> list[Unit]:
+def _tellings(
+    draw: st.DrawFn, *, stretches: int, apart_ms: int, forms: Sequence[str]
+) -> list[Unit]:
     """Some of the ways to tell one play, each a little off, as sources are."""
     thing = draw(st.sampled_from(THINGS))
     second = draw(st.sampled_from([0, 1, 2, 4, 5, 6, 30, 55, 58, 59, 60, 61, 65, 66, 119, 121]))
-    at = START + draw(st.integers(0, stretches - 1)) * 600_000 + second * 1000
+    at = START + draw(st.integers(0, stretches - 1)) * apart_ms + second * 1000
     ms = draw(st.sampled_from([0, 1_000, 31_000, 200_000]))
     if draw(st.integers(0, 5)) == 0:
         thing = thing._replace(title=draw(st.sampled_from(["SONG ", "Song - Live", None])))
     if draw(st.integers(0, 7)) == 0:
         thing = thing._replace(artist=draw(st.sampled_from(["Artist, renamed", "artist", None])))
-    forms = draw(
-        st.lists(
-            st.sampled_from(["extended", "extended", "2020", "account", "old", "api", "api"]),
-            min_size=1,
-            max_size=4,
-        )
-    )
-    return [draw(_telling(form, thing, at, ms)) for form in forms]
+    told = draw(st.lists(st.sampled_from(forms), min_size=1, max_size=4))
+    return [draw(_telling(form, thing, at, ms)) for form in told]
 
 
 @st.composite
@@ -127,6 +148,8 @@ def _telling(draw: st.DrawFn, form: str, thing: Thing, at: int, ms: int) -> Unit
         private = draw(st.sampled_from([None, None, '{"city":"A"}', '{"city":"B"}']))
         row = extended(thing, at, ms, uri=form == "extended", reason_end=reason, private=private)
         return Unit("", (row,) * draw(st.sampled_from([1, 1, 1, 2])))
+    if form == "noted":
+        return Unit("", (draw(_notes(thing, at, ms)),))
     package = draw(st.sampled_from(["mine", "mine", "mine again"]))
     told_ms = draw(st.sampled_from([ms, ms, ms, 1_000]))
     row = account(thing, at, told_ms, old=form == "old")
@@ -134,11 +157,70 @@ def _telling(draw: st.DrawFn, form: str, thing: Thing, at: int, ms: int) -> Unit
 
 
 @st.composite
-def universes(draw: st.DrawFn, *, plays: int = 40, stretches: int = 12) -> list[Unit]:
+def _notes(draw: st.DrawFn, thing: Thing, end: int, ms: int) -> Record:
+    """One play as a scrobbler noted it: its start or its end, near the edges of what is allowed."""
+    off = draw(st.sampled_from([0, 0, 1, 2, -3, 5, 6, 64, 66, -119, -121, -600, -1_195, -1_325]))
+    told_ms = draw(st.sampled_from([None, None, ms, 1_300_000]))
+    at = draw(st.sampled_from([end, end - ms, end - 200_000])) + off * 1000
+    return noted(
+        draw(st.sampled_from(SCROBBLERS)),
+        thing,
+        at,
+        ms_played=told_ms,
+        uri=draw(st.booleans()),
+        album=draw(st.booleans()),
+    )
+
+
+@st.composite
+def _repeats(draw: st.DrawFn, *, stretches: int, apart_ms: int) -> list[Unit]:
+    """A song played again and again, told by Spotify and noted by scrobblers, with holes."""
+    start = START + draw(st.integers(0, stretches - 1)) * apart_ms
+    ms = draw(st.sampled_from([31_000, 200_000]))
+    services = draw(st.lists(st.sampled_from(SCROBBLERS), min_size=1, max_size=2, unique=True))
+    form = draw(st.sampled_from(["extended", "api", "account"]))
+    is_end, told_ms = draw(st.booleans()), draw(st.sampled_from([None, None, ms]))
+    units = []
+    for number in range(draw(st.integers(2, 5))):
+        end = start + (number + 1) * (ms + 1_000)
+        if draw(st.integers(0, 4)):
+            units.append(draw(_telling(form, SONG, end, ms)))
+        for service in services:
+            if draw(st.integers(0, 4)):
+                at = end - (0 if is_end else ms)
+                units.append(Unit("", (noted(service, SONG, at, ms_played=told_ms),)))
+    return units
+
+
+def noted_universes(*, plays: int = 20) -> st.SearchStrategy[list[Unit]]:
+    """Units as those of `universes`, some of them of scrobblers, near and far from the others."""
+    return st.sampled_from([600_000, 1_500_000, 7_200_000]).flatmap(
+        lambda apart_ms: st.tuples(
+            universes(plays=plays, apart_ms=apart_ms, forms=(*SPOTIFY, *["noted"] * 7)),
+            st.lists(_repeats(stretches=12, apart_ms=apart_ms), max_size=2),
+        ).map(lambda told: counted_together([*told[0], *(u for units in told[1] for u in units)]))
+    )
+
+
+@st.composite
+def universes(
+    draw: st.DrawFn,
+    *,
+    plays: int = 40,
+    stretches: int = 12,
+    apart_ms: int = 600_000,
+    forms: Sequence[str] = SPOTIFY,
+) -> list[Unit]:
     """Units that tell of up to `plays` plays in `stretches` stretches far from each other."""
-    told = draw(st.lists(_tellings(stretches=stretches), min_size=1, max_size=plays))
+    tellings = _tellings(stretches=stretches, apart_ms=apart_ms, forms=forms)
+    told = draw(st.lists(tellings, min_size=1, max_size=plays))
+    return counted_together([unit for units in told for unit in units])
+
+
+def counted_together(told: Sequence[Unit]) -> list[Unit]:
+    """The units with the equal account rows of one export in one."""
     units: dict[object, Unit] = {}
-    for number, unit in enumerate(unit for units in told for unit in units):
+    for number, unit in enumerate(told):
         # Equal account rows of one export are counted together, so they come together.
         first = unit.records[0]
         alike = (unit.package, first) if unit.package else number

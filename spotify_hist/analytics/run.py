@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from spotify_hist.model import Listener
     from spotify_hist.store.database import Connection, Database
 
-_VIEWS = ("v_tracks", "v_plays", "v_week_hours", "counted_plays")
+_VIEWS = ("v_tracks", "v_plays", "v_tellings", "v_week_hours", "counted_plays")
 _TYPES = {
     "BIGINT": "integer",
     "INTEGER": "integer",
@@ -259,15 +259,15 @@ def _notes(connection: Connection, query: Query, bound: Mapping[str, object]) ->
             f"At least: plays are missing between {iso(first.after)} and {iso(first.before)}"
             f"{more}. An extended export of that time fills this."
         )
-    # Only the API leaves the listened time out, and it knows tracks alone (FACTS 3.3, 3.8).
+    # Only the API (FACTS 3.3, 3.8) and scrobblers leave the listened time out: of tracks.
     is_of_tracks = bound.get("kind") in {None, "track", "all"}
     if is_of_tracks and any(column in query.sql for column in ("ms_played", "listened_ms")):
         unknown = coverage.plays_of_unknown_length(connection, **where)
         if unknown:
             plays = "1 play has" if unknown == 1 else f"{unknown} plays have"
             yield (
-                f"{plays} no listened time: only the polls saw them, and Spotify does not tell it "
-                "there. Listened time here is at least what is shown."
+                f"{plays} no listened time: only polls or other services saw them, and it is not "
+                "told there. Listened time here is at least what is shown."
             )
 
 

@@ -5,61 +5,53 @@ Never calls the network, and holds the database only for the final merge.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from spotify_hist.collect import staging
+from spotify_hist.collect import inputs, staging
 from spotify_hist.collect.pages import drain
 from spotify_hist.collect.spool import Spool
-from spotify_hist.errors import BadInput, SpotifyHistError, Temporary
-from spotify_hist.sources.exports.archive import Caps, Member, inspect
-from spotify_hist.store import coverage, import_jobs, journal, listeners, records
+from spotify_hist.collect.workspace import number_files, workspace
+from spotify_hist.errors import BadInput, Temporary
+from spotify_hist.store import coverage, import_jobs, journal, listeners, merging, tallies
+from spotify_hist.store.database import Database
+from spotify_hist.store.import_jobs import Receipt
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
+    from typing import BinaryIO
 
-    from spotify_hist.collect.staging import StagedFile
+    from spotify_hist.collect.inputs import Inputs
+    from spotify_hist.collect.staging import Progress, StagedFile
+    from spotify_hist.collect.workspace import Workspace
     from spotify_hist.model import Listener
     from spotify_hist.settings import Settings
-    from spotify_hist.store.database import Connection, Database
+    from spotify_hist.store.database import Connection
+    from spotify_hist.store.import_jobs import KnownFile
     from spotify_hist.store.records import Committed
+    from spotify_hist.store.tallies import Told
+
+__all__ = ["Receipt", "import_paths"]
 
 Clock = Callable[[], datetime]
-Progress = Callable[[int, int], None]
+_COUNTS = (
+    "records", "new", "upgraded", "duplicate", "rejected", "plays_added", "gaps_closed",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
-    """What an import did: records = new + upgraded + duplicate + rejected, per file and in all.
+class _Staged:
+    """What is ready to be merged: the files, and what their rows are by file number."""
 
-    `failed` are inputs nothing could be read of; `ignored` files that hold no listening.
-    """
-
-    import_id: int
-    user: str
-    records: int
-    new: int
-    upgraded: int
-    duplicate: int
-    rejected: int
-    plays_added: int
-    files: tuple[StagedFile, ...]
-    ignored: tuple[str, ...] = ()
-    failed: tuple[SpotifyHistError, ...] = ()
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether every row of every input was read."""
-        return not (self.rejected or self.failed or any(file.damage for file in self.files))
-
-
-@dataclass(slots=True)
-class _Inputs:
-    members: list[Member] = field(default_factory=list)
-    ignored: list[str] = field(default_factory=list)
-    failed: list[SpotifyHistError] = field(default_factory=list)
+    files: Sequence[StagedFile]
+    told: Mapping[int, Told]
+    inputs: Inputs
+    keep_private: bool
 
 
 def import_paths(
@@ -70,135 +62,188 @@ def import_paths(
     *,
     user: str | None = None,
     keep_private: bool = False,
-    on_progress: Progress = lambda _done, _total: None,
+    dry_run: bool = False,
+    stdin: BinaryIO | None = None,
+    on_progress: Progress = lambda _done, _total, _rows: None,
 ) -> Receipt:
     """Import ZIPs, folders and single files for one listener; the receipt.
 
-    Good rows of a partly bad export are imported and the bad ones listed. Raises BadInput where
-    nothing could be read, and the store's errors; then the history is as it was before. Pages that
-    wait in the spool are committed first.
+    The path `-` is what `stdin` gives. Good rows of a partly bad export are imported and the bad
+    ones listed. Raises BadInput where nothing could be read, and the store's errors; then the
+    history is as it was before. Pages that wait in the spool are committed first. A dry run does
+    all of it to a copy: the receipt is the same, and the history and the spool are not touched.
     """
     started = clock()
-    inputs = _find(settings, paths)
-    for _ in drain(Spool(settings.spool), database, clock):
-        pass
     default = settings.text("default_user")
-    user_id = _expected_user_id(database, user, default)
-    with staging.workspace(settings.scratch) as space:
-        files = staging.stage_members(
+    with (
+        _traceless(settings) if dry_run else nullcontext(),
+        workspace(settings.scratch, int(settings.number("import.memory_mb"))) as space,
+    ):
+        found = inputs.find(settings, paths, stdin, space.directory)
+        spool = Spool(settings.spool)
+        if dry_run:
+            database, spool = _copies(settings, database, space.directory)
+        for _ in drain(spool, database, clock):
+            pass
+        user_id, known = _expected(database, user, default)
+        staged = _stage(
+            settings,
             space,
-            inputs.members,
-            max_rows=int(settings.number("import.max_rows")),
+            found,
+            user_id,
+            # What is private would not be kept of a file that is not read.
+            () if keep_private else known,
+            on_progress,
             keep_private=keep_private,
-            on_progress=on_progress,
         )
-        if not any(file.records for file in files) and (damaged := _first_damaged(files)):
-            raise BadInput(
-                f"Nothing could be read from {damaged.name}: {damaged.damage}.",
-                hint="Download the export again, or give another file.",
-            )
-        staging.key(space, user_id)
-        with database.write("import") as connection:
+        with database.write("import", room=space.room) as connection:
             listener = listeners.listener_for_import(connection, user, default, started)
             if listener.user_id != user_id:
                 raise Temporary("Another process added a listener meanwhile.")
             space.attach(connection)
-            return _merge(connection, listener, files, inputs, started, clock)
+            receipt = _merge(connection, listener, staged, started, clock)
+    return replace(receipt, failed=tuple(found.failed), is_dry_run=dry_run)
 
 
-def _find(settings: Settings, paths: Sequence[Path]) -> _Inputs:
-    """The history files behind all paths; raises the first failure where there are none."""
-    caps = Caps(
-        max_zip_bytes=int(settings.number("import.max_zip_mb") * 1_000_000),
-        max_unpacked_bytes=int(settings.number("import.max_unpacked_gb") * 1_000_000_000),
-        max_ratio=settings.number("import.max_ratio"),
-        max_members=int(settings.number("import.max_members")),
-    )
-    inputs = _Inputs()
-    for path in {path.resolve(): path for path in paths}.values():
-        try:
-            inventory = inspect(path, caps)
-        except SpotifyHistError as error:
-            inputs.failed.append(error)
-        else:
-            inputs.members += inventory.members
-            inputs.ignored += inventory.ignored
-    if not inputs.members:
-        raise inputs.failed[0]
-    return inputs
+@contextmanager
+def _traceless(settings: Settings) -> Iterator[None]:
+    """Leave no directory behind that was not there before."""
+    missing = [each for each in (settings.scratch, settings.data_dir) if not each.exists()]
+    try:
+        yield
+    finally:
+        for directory in missing:
+            with suppress(OSError):
+                directory.rmdir()
 
 
-def _expected_user_id(database: Database, user: str | None, default: str | None) -> int:
-    """Whose rows these will be, existing or made by this import."""
+def _copies(settings: Settings, database: Database, directory: Path) -> tuple[Database, Spool]:
+    """The spool and the history once more, in a directory of the import's own.
+
+    A page that is committed meanwhile is in both, which does no harm.
+    """
+    target = directory / "rehearsal"
+    spool = target / "spool"
+    spool.mkdir(mode=0o700, parents=True)
+    for page in settings.spool.glob("[!.]*.json"):
+        with suppress(FileNotFoundError):
+            shutil.copyfile(page, spool / page.name)
+    copy = Database(target / "history.duckdb")
+    if database.exists():
+        database.copy_to(copy.path)
+    return copy, Spool(spool)
+
+
+def _expected(
+    database: Database, user: str | None, default: str | None
+) -> tuple[int, list[KnownFile]]:
+    """Whose rows these will be, existing or made by this import, and the files known of them."""
     if not database.exists():
-        return 1
+        return 1, []
     with database.read() as connection:
-        return listeners.next_user_id(connection, user, default)
+        user_id = listeners.next_user_id(connection, user, default)
+        return user_id, import_jobs.known_files(connection, user_id)
 
 
-def _first_damaged(files: Sequence[StagedFile]) -> StagedFile | None:
-    return next((file for file in files if file.damage), None)
+def _stage(
+    settings: Settings,
+    space: Workspace,
+    found: Inputs,
+    user_id: int,
+    known: Sequence[KnownFile],
+    on_progress: Progress,
+    *,
+    keep_private: bool,
+) -> _Staged:
+    """Read every file into the workspace; raises BadInput where nothing could be read."""
+    files = staging.stage_members(
+        space,
+        found.members,
+        user_id,
+        known,
+        max_rows=int(settings.number("import.max_rows")),
+        keep_private=keep_private,
+        on_progress=on_progress,
+    )
+    if not any(file.records for file in files):
+        for file in files:
+            if file.damage:
+                raise BadInput(
+                    f"Nothing could be read from {file.name}: {file.damage}.",
+                    hint="Download the export again, or give another file.",
+                )
+    return _Staged(files, tallies.told_by_file(space.connection, "keyed"), found, keep_private)
 
 
 def _merge(
     connection: Connection,
     listener: Listener,
-    files: Sequence[StagedFile],
-    inputs: _Inputs,
+    staged: _Staged,
     started: datetime,
     clock: Clock,
 ) -> Receipt:
     """Everything that touches the history, in the caller's one transaction."""
+    user_id = listener.user_id
     import_id, last_file_id = import_jobs.next_import_ids(connection)
-    keyed = staging.number_files(connection, last_file_id)
-    for file in files:
+    keyed = number_files(connection, last_file_id)
+    file_ids = _add_files(connection, import_id, user_id, staged, last_file_id)
+    counts = dict.fromkeys(file_ids, (0, 0))
+
+    def count_part(part: Committed) -> None:
+        for file_id, (new, upgraded) in tallies.fresh_by_file(connection, part).items():
+            counts[file_id] = (counts[file_id][0] + new, counts[file_id][1] + upgraded)
+
+    committed = merging.merge(connection, user_id, keyed, count_part)
+    import_jobs.count_files(connection, counts)
+    if staged.keep_private:
+        import_jobs.add_privates(connection, keyed)
+    gaps_closed = coverage.close_gaps(connection, user_id, started, import_id)
+    finished = clock()
+    import_jobs.add_import(
+        connection,
+        import_id,
+        user_id,
+        started,
+        finished,
+        plays_added=committed.plays_added,
+        gaps_closed=gaps_closed,
+        keep_private=staged.keep_private,
+        ignored=staged.inputs.ignored,
+        failed=staged.inputs.failed,
+    )
+    receipt = import_jobs.receipt(connection, import_id)
+    if receipt is None:
+        raise LookupError("an import vanished inside a transaction")
+    stats = {name: getattr(receipt, name) for name in _COUNTS}
+    journal.add_run(connection, "import", user_id, started, finished, "ok", stats)
+    return receipt
+
+
+def _add_files(
+    connection: Connection, import_id: int, user_id: int, staged: _Staged, last_file_id: int
+) -> list[int]:
+    """Write down the files, before their rows are committed; their ids."""
+    nothing = tallies.Told()
+    file_ids = [last_file_id + file.number for file in staged.files]
+    for file_id, file in zip(file_ids, staged.files, strict=True):
         import_jobs.add_file(
             connection,
-            import_jobs.ImportedFile(
-                file_id=last_file_id + file.number,
-                import_id=import_id,
-                user_id=listener.user_id,
+            import_id,
+            user_id,
+            import_jobs.FileToAdd(
+                file_id=file_id,
                 name=file.name,
                 package=file.package,
                 format=file.format,
                 sha256=file.sha256,
+                packed_sha256=file.packed_sha256,
                 records=file.records,
                 damage=file.damage,
                 rejected=file.rejected,
+                told=staged.told.get(file.number, nothing),
             ),
         )
-    committed = records.commit(connection, listener.user_id, keyed)
-    if committed.fresh:
-        coverage.close_gaps(connection, listener.user_id, started, keyed)
-    receipt = _receipt(import_id, listener, files, inputs, committed)
-    counts = {
-        name: getattr(receipt, name)
-        for name in ("records", "new", "upgraded", "duplicate", "rejected", "plays_added")
-    }
-    finished = clock()
-    import_jobs.add_import(connection, import_id, listener.user_id, started, finished, counts)
-    journal.add_run(connection, "import", listener.user_id, started, finished, "ok", counts)
-    return receipt
-
-
-def _receipt(
-    import_id: int,
-    listener: Listener,
-    files: Sequence[StagedFile],
-    inputs: _Inputs,
-    committed: Committed,
-) -> Receipt:
-    rejected = sum(len(file.rejected) for file in files)
-    return Receipt(
-        import_id=import_id,
-        user=listener.name,
-        records=committed.records + rejected,
-        new=committed.new,
-        upgraded=committed.upgraded,
-        duplicate=committed.duplicate,
-        rejected=rejected,
-        plays_added=committed.plays_added,
-        files=tuple(files),
-        ignored=tuple(inputs.ignored),
-        failed=tuple(inputs.failed),
-    )
+    known = [last_file_id + file.number for file in staged.files if file.is_known]
+    if import_jobs.unknown_files(connection, known):
+        raise Temporary("An import that had read the same files was undone meanwhile.")
+    return file_ids

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from spotify_hist import normalise
 from spotify_hist.model import Account, ApiTrack, Record
 from spotify_hist.store import checkpoints, coverage, journal, listeners, records
+from spotify_hist.store.database import instant
 
 if TYPE_CHECKING:
     from spotify_hist.collect.spool import Spool, SpooledPage
@@ -144,7 +145,8 @@ def _merge(
 ) -> tuple[int, int, Gap | None, int]:
     """The page's plays into the history; (new, late, the gap it proves, gaps it closes)."""
     user_id = listener.user_id
-    before = coverage.newest_told(connection, user_id)
+    latest = instant(max(record.played_at_ms for record in found) * 1000)
+    before = coverage.known_before(connection, user_id, latest)
     records.create_stage(connection)
     records.stage(
         connection, (records.StagedRow(0, index, "", record) for index, record in enumerate(found))
@@ -154,9 +156,9 @@ def _merge(
     gap = None
     if records.commit(connection, user_id).fresh:
         records.add_track_details(connection, tracks)
-        new, late = coverage.page_result(connection, user_id, before)
-        if page.before_ms is None and body.is_full:
-            gap = coverage.find_gap(connection, user_id, now)
+        new, late, is_unknown = coverage.page_result(connection, user_id, before)
+        if is_unknown and page.before_ms is None and body.is_full:
+            gap = coverage.find_gap(connection, user_id, before, now)
     if gap is not None:
         return new, late, gap, 0
     closed = coverage.close_gaps_of_page(

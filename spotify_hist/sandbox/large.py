@@ -50,10 +50,11 @@ _HEAD = """  {{
   }}"""
 
 
-def write_large_extended(path: Path, rows: int, seed: int = 1) -> None:
+def write_large_extended(path: Path, rows: int, seed: int = 1, pace: int = 1) -> None:
     """Write a ZIP of exactly `rows` different extended-history rows, oldest first.
 
-    Files of 16,000 two-space pretty rows; every row is a track play and no two share a second.
+    Files of 16,000 two-space pretty rows; every row is a track play and no two share a second. They
+    follow on one another all day long, `pace` times as fast as they are heard.
     """
     rng = Random(f"large:{seed}")
     tracks = list(build_catalogue().track_by_id.values())
@@ -73,7 +74,7 @@ def write_large_extended(path: Path, rows: int, seed: int = 1) -> None:
                 member.write(b"[\n")
                 for begin in range(0, count, ROWS_A_WRITE):
                     size = min(ROWS_A_WRITE, count - begin)
-                    text, clock = _rows(rng, templates, size, clock)
+                    text, clock = _rows(rng, templates, size, clock, pace)
                     member.write((",\n" if begin else "").encode() + text.encode())
                 member.write(b"\n]")
 
@@ -93,7 +94,9 @@ def _template(rng: Random, track: Track) -> str:
     )
 
 
-def _rows(rng: Random, templates: list[tuple[str, int]], size: int, clock: int) -> tuple[str, int]:
+def _rows(
+    rng: Random, templates: list[tuple[str, int]], size: int, clock: int, pace: int
+) -> tuple[str, int]:
     """`size` rows as JSON text without brackets, and the second the last of them ended."""
     texts = []
     random, count = rng.random, len(templates)
@@ -105,7 +108,7 @@ def _rows(rng: Random, templates: list[tuple[str, int]], size: int, clock: int) 
         skips = random() < 0.2
         ms_played = int(random() * 30_000) if skips else duration
         began = clock + 1 + ms_played % 4
-        clock = began + ms_played // 1000 + 1
+        clock = began + ms_played // (1000 * pace) + 1
         # Formatting the date once a day and the time by hand halves the cost of a row.
         if clock // 86_400 != day:
             day = clock // 86_400

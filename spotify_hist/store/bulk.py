@@ -1,6 +1,7 @@
-"""Owns the fast way into the stage: DuckDB reads ordinary extended-history files itself.
+"""Owns the fast way from files to keyed rows: DuckDB reads ordinary extended history itself.
 
-Never takes a file it has any doubt about: that one is left to `normalise`, row by row.
+Never takes a file it has any doubt about: that one is left to `normalise`, row by row. Works in the
+scratch database of an import, never in the history.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from spotify_hist.store import sql
+from spotify_hist.store import records, sql
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,43 +22,66 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class BulkFile:
-    """An unpacked file of the extended history, and whose rows they are."""
+    """An unpacked file of the extended history."""
 
     path: Path
     file_id: int
-    package: str
 
 
-def stage_files(connection: Connection, files: Sequence[BulkFile]) -> dict[int, int]:
-    """Stage the files all of whose rows are plainly good; {file_id: rows} of those taken.
+def create(connection: Connection, user_id: int) -> None:
+    """Empty tables for the rows of one listener's import."""
+    records.create_stage(connection)
+    keys = records.keyed_rows(records.counted(connection))
+    connection.execute(_step("create").replace("{keys}", keys), {"user_id": user_id})
+    connection.execute(_step("create_files"))
 
-    The rows are those `normalise.extended_row` would give. A file that is not there was not
-    touched: it is damaged, or has a row that needs a reason.
+
+def key_files(connection: Connection, files: Sequence[BulkFile], user_id: int) -> dict[int, int]:
+    """Key the rows of the files all of whose rows are plainly good; {file_id: rows} of those taken.
+
+    The rows are those `normalise.extended_row` would give. A file that is not there is damaged, or
+    has a row that needs a reason.
     """
     if not files:
         return {}
-    step = sql.load("bulk")
+    file_ids = [file.file_id for file in files]
+    read = _step("read").replace("{keys}", records.keyed_rows(_step("counted")))
+    parameters = {
+        "user_id": user_id,
+        "paths": [str(file.path) for file in files],
+        "file_ids": file_ids,
+    }
     try:
-        connection.execute(step["read"], {"paths": [str(file.path) for file in files]})
+        connection.execute(read, parameters)
+    except (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException):
+        raise  # of our own statement, whatever the files say
     except (duckdb.Error, UnicodeDecodeError):  # DuckDB quotes broken UTF-8 as it is
         # One damaged file spoils the common read: each on its own then.
         if len(files) == 1:
             return {}
         taken: dict[int, int] = {}
         for file in files:
-            taken |= stage_files(connection, [file])
+            taken |= key_files(connection, [file], user_id)
         return taken
-    good = connection.execute(step["good_files"]).fetchall()
-    connection.execute(
-        "create or replace temp table bulk_files "
-        "(file_index bigint, first_row bigint, file_id integer, package varchar)"
-    )
-    for index, first_row, _ in good:
-        file = files[index]
-        connection.execute(
-            "insert into bulk_files values (?, ?, ?, ?)",
-            [index, first_row, file.file_id, file.package],
-        )
-    connection.execute(step["stage"])
-    connection.execute("drop table bulk_rows")
-    return {files[index].file_id: count for index, _, count in good}
+    found = connection.execute(_step("read_files"), {"file_ids": file_ids}).fetchall()
+    good = [(file_id, first, count) for file_id, first, count, is_good in found if is_good]
+    for file_id, first_row, _ in good:
+        connection.execute(_step("take"), {"file_id": file_id, "first_row": first_row})
+    return {file_id: count for file_id, _, count in good}
+
+
+def key_stage(connection: Connection, user_id: int) -> None:
+    """Key the rows that were staged one by one, and name them with all others `keyed`."""
+    keys = records.keyed_rows(records.counted(connection))
+    connection.execute(_step("read").replace("{keys}", keys), {"user_id": user_id})
+    view(connection, "keyed")
+
+
+def view(connection: Connection, name: str, schema: str = "main", file_offset: int = 0) -> None:
+    """A temporary view of all keyed rows of the scratch database `schema`, file ids moved on."""
+    statement = _step("keyed").replace("{view}", name).replace("{schema}", schema)
+    connection.execute(statement.replace("{file_offset}", str(int(file_offset))))
+
+
+def _step(name: str) -> str:
+    return sql.load("bulk")[name]

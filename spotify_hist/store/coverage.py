@@ -6,7 +6,7 @@ Never touches records or plays.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from spotify_hist.store import sql
 from spotify_hist.store.database import instant, integers
@@ -25,35 +25,51 @@ class Gap:
     before: datetime
 
 
-def newest_told(connection: Connection, user_id: int) -> datetime | None:
-    """The end of the newest play the API has told of; before a page is committed."""
-    (newest_us,) = integers(connection, _step("newest_told"), {"user_id": user_id})
-    return instant(newest_us) if newest_us else None
+class Before(NamedTuple):
+    """What was known before a page: the end of the newest play the API had told of, and the instant
+    of the newest record of Spotify's own that is older than the page's newest."""
+
+    told: datetime | None
+    known: datetime | None
 
 
-def page_result(
-    connection: Connection, user_id: int, newest_told: datetime | None
-) -> tuple[int, int]:
-    """(new, late) of a page just committed: plays the API had not told of, and how many of them
-    are older than the newest it had told of (FACTS 3.4)."""
-    new, late = integers(
-        connection, _step("page_result"), {"user_id": user_id, "newest_told": newest_told}
+def known_before(connection: Connection, user_id: int, latest: datetime) -> Before:
+    """What is known before a page is committed whose newest play ended at `latest`."""
+    told_us, known_us = integers(
+        connection, _step("known_before"), {"user_id": user_id, "latest": latest}
     )
-    return new, late
+    return Before(instant(told_us) if told_us else None, instant(known_us) if known_us else None)
 
 
-def find_gap(connection: Connection, user_id: int, now: datetime) -> Gap | None:
+class PageResult(NamedTuple):
+    """What a page just committed brought: plays the API had not told of, how many of them are older
+    than the newest it had told of (FACTS 3.4), and whether nothing in it was known before."""
+
+    new: int
+    late: int
+    is_unknown: bool
+
+
+def page_result(connection: Connection, user_id: int, before: Before) -> PageResult:
+    """What the page brought whose records are in the tables `keyed`, `fresh` and `assigned`."""
+    new, late, is_unknown = integers(
+        connection, _step("page_result"), {"user_id": user_id, "newest_told": before.told}
+    )
+    return PageResult(new, late, bool(is_unknown))
+
+
+def find_gap(
+    connection: Connection, user_id: int, before: Before, now: datetime
+) -> Gap | None:
     """Record the gap before a full page that shares nothing with what was known (FACTS 3.9).
 
     It begins at the newest play known before and ends at the first play of the page after that:
     older plays of the page came late (FACTS 3.4) and say nothing about the time between.
     """
-    if not integers(connection, _step("page_is_unknown"))[0]:
+    if before.known is None:
         return None
-    (newest_us,) = integers(connection, _step("newest_known"), {"user_id": user_id})
-    if not newest_us:
-        return None
-    after = instant(newest_us)
+    where = {"user_id": user_id, "known": before.known}
+    after = instant(integers(connection, _step("end_of_play"), where)[0])
     (oldest_us,) = integers(connection, _step("oldest_after"), {"after": after})
     gap = Gap(after, instant(oldest_us))
     connection.execute(
@@ -73,19 +89,63 @@ def close_gaps_of_page(
     well where plays that came late leave no room for another one.
     """
     where = {"user_id": user_id}
-    before = integers(connection, _step("count_open_gaps"), where)[0]
+    paging = {**where, "is_backfill": is_backfill}
+    before, closings = _count(connection, user_id)
+    if closings:
+        connection.execute(_step("settle_spanned_gaps"), paging)
     if not before:
         return 0
-    closing = {**where, "now": now}
-    connection.execute(_step("close_spanned_gaps"), {**closing, "is_backfill": is_backfill})
-    connection.execute(_step("close_filled_gaps"), closing)
-    return before - integers(connection, _step("count_open_gaps"), where)[0]
+    connection.execute(_step("close_spanned_gaps"), {**paging, "now": now})
+    _close_filled_gaps(connection, user_id, now)
+    return before - _count(connection, user_id)[0]
 
 
-def close_gaps(connection: Connection, user_id: int, now: datetime, keyed: str) -> None:
-    """Close the gaps that an import reaches across."""
-    statement = _step("close_gaps").replace("{keyed}", keyed)
-    connection.execute(statement, {"user_id": user_id, "now": now})
+def close_gaps(connection: Connection, user_id: int, now: datetime, import_id: int) -> int:
+    """Close the gaps that an import reaches across, once its rows are in; how many were open."""
+    where = {"user_id": user_id}
+    before, closings = _count(connection, user_id)
+    if not before and not closings:
+        return 0
+    connection.execute(_step("find_told"), {**where, "import_id": import_id})
+    connection.execute(_step("note_crossed_gaps"), {**where, "import_id": import_id})
+    connection.execute(_step("close_noted_gaps"), {**where, "now": now})
+    return before - _count(connection, user_id)[0]
+
+
+def reopen_gaps(connection: Connection, user_id: int, now: datetime, import_id: int) -> int:
+    """Open the gaps again that only this import had closed, now that its records are gone.
+
+    How many are open that were not. Temp table `gone` holds the instants of the records: a gap that
+    began at a play of theirs begins at the one before it, and where there is none it is no gap.
+    """
+    where = {"user_id": user_id}
+    before = _count(connection, user_id)[0]
+    connection.execute(_step("find_edges"), where)
+    for name in ("move_closings", "drop_edges", "add_edges", "drop_stray_closings"):
+        connection.execute(_step(name), where)
+    if any(_count(connection, user_id)):
+        undoing = {**where, "import_id": import_id}
+        connection.execute(_step("find_doubtful"), undoing)
+        connection.execute(_step("drop_closings"), undoing)
+        connection.execute(_with_is_filled("drop_unfilled"), where)
+        connection.execute(_step("open_unproven_gaps"), where)
+        _close_filled_gaps(connection, user_id, now)
+    return max(_count(connection, user_id)[0] - before, 0)
+
+
+def _count(connection: Connection, user_id: int) -> tuple[int, int]:
+    """(gaps that are open, what closed others)."""
+    is_open, closings = integers(connection, _step("count_gaps"), {"user_id": user_id})
+    return is_open, closings
+
+
+def _close_filled_gaps(connection: Connection, user_id: int, now: datetime) -> None:
+    connection.execute(_with_is_filled("note_filled_gaps"), {"user_id": user_id})
+    connection.execute(_step("close_noted_gaps"), {"user_id": user_id, "now": now})
+
+
+def _with_is_filled(name: str) -> str:
+    return _step(name).replace("{is_filled}", _step("is_filled"))
 
 
 def open_gaps(

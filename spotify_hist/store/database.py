@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import time
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -44,9 +45,24 @@ _CONFIG: _Config = {
 }
 # Where fifty rows are written, threads and the order of rows without one cost more than they give.
 _SMALL: _Config = {"threads": 1, "preserve_insertion_order": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How much memory DuckDB may take for a large piece of work, and where it puts what is more."""
+
+    memory_mb: int
+    directory: Path
+
+    @property
+    def config(self) -> _Config:
+        return {"memory_limit": f"{self.memory_mb}MB", "temp_directory": str(self.directory)}
+
+
 _OF_FILES = (
     duckdb.IOException,
     duckdb.FatalException,
+    duckdb.OutOfMemoryException,
     duckdb.InternalException,
     duckdb.SerializationException,
     duckdb.TransactionException,
@@ -96,16 +112,21 @@ class Database:
             yield found
 
     @contextmanager
-    def write(self, label: str, *, is_small: bool = False) -> Iterator[Connection]:
+    def write(
+        self, label: str, *, is_small: bool = False, room: Room | None = None
+    ) -> Iterator[Connection]:
         """One write transaction, alone with the file; rolled back if the block raises.
 
         Creates the file and brings its schema up to date first. `is_small`: a few rows
-        only, which need less memory and no second thread.
+        only, which need less memory and no second thread. `room`: for many rows.
         """
+        more: _Config = _SMALL if is_small else {}
+        if room is not None:
+            more = {**room.config, "preserve_insertion_order": False}
         deadline = time.monotonic() + self._wait_s
         with (
             self._gate.writing(deadline, label),
-            self._connection(deadline, read_only=False, is_small=is_small) as connection,
+            self._connection(deadline, read_only=False, more=more) as connection,
         ):
             migrate.upgrade(connection)
             connection.begin()
@@ -116,6 +137,23 @@ class Database:
                 with suppress(duckdb.Error):
                     connection.rollback()
                 raise
+
+    def copy_to(self, target: Path) -> None:
+        """Copy the file as it stands, with what is only in its log so far.
+
+        Raises NoHistory where there is none, DatabaseBusy, NewerDatabase, DamagedDatabase, OSError.
+        """
+        import shutil
+
+        if not self.exists():
+            raise NoHistory(f"There is no listening history in {self.path.parent} yet.")
+        deadline = time.monotonic() + self._wait_s
+        with self._gate.reading(deadline), self._connection(deadline, read_only=True) as found:
+            migrate.version(found)
+            for ending in ("", ".wal"):
+                with suppress(FileNotFoundError):
+                    source = self.path.with_name(self.path.name + ending)
+                    shutil.copyfile(source, target.with_name(target.name + ending))
 
     def rewrite(self, label: str) -> None:
         """Write the file anew, without what deleted rows left in it; whole or not at all.
@@ -136,9 +174,9 @@ class Database:
 
     @contextmanager
     def _connection(
-        self, deadline: float, *, read_only: bool, is_small: bool = False
+        self, deadline: float, *, read_only: bool, more: _Config | None = None
     ) -> Iterator[Connection]:
-        config = {**_CONFIG, **_SMALL} if is_small else _CONFIG
+        config = {**_CONFIG, **(more or {})}
         connection = self._connect(deadline, read_only=read_only, config=config)
         try:
             with translated(self.path):
@@ -205,20 +243,24 @@ def instant(epoch_us: int) -> datetime:
 
 
 @contextmanager
-def scratch(path: Path) -> Iterator[Connection]:
-    """A throw-away database file for staging, removed with its log afterwards."""
+def scratch(path: Path, room: Room) -> Iterator[Connection]:
+    """A throw-away database file for staging, removed with its log afterwards.
+
+    One that cannot be removed stays: what was made of it is done all the same.
+    """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         with translated(path):
-            connection = duckdb.connect(str(path))
+            connection = duckdb.connect(str(path), config=room.config)
             try:
                 connection.execute("set timezone = 'UTC'")
                 yield connection
             finally:
                 connection.close()
     finally:
-        path.unlink(missing_ok=True)
-        path.with_name(path.name + ".wal").unlink(missing_ok=True)
+        for left in (path, path.with_name(path.name + ".wal")):
+            with suppress(OSError):
+                left.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -248,6 +290,12 @@ def _translate(path: Path, text: str) -> SpotifyHistError | None:
         )
     if any(sign in lower for sign in ("no space left", "file too large", "disk quota")):
         return StorageFull(f"The disk of {path} is full.")
+    if "out of memory" in lower or "failed to allocate" in lower:
+        return BadInput(
+            "There is not memory enough for this.",
+            hint="Raise the setting import.memory_mb, or close other programs.",
+            code="out_of_memory",
+        )
     if "version number" in lower or "newer version" in lower:
         return NewerDatabase(f"{path} was written by a newer DuckDB than the one installed.")
     if "permission denied" in lower or "read-only file system" in lower:

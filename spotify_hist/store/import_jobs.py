@@ -1,37 +1,147 @@
-"""Owns the accounts of imports: their files and the rows that were rejected.
+"""Owns the accounts of imports: their files, counts and rejected rows, written and told again.
 
 Never touches records or plays.
 """
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from spotify_hist.errors import BadInput, SpotifyHistError, Temporary
 from spotify_hist.store import sql
-from spotify_hist.store.database import integers
+from spotify_hist.store.database import instant, integers
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from spotify_hist.store.database import Connection
+    from spotify_hist.store.tallies import Told
+
+_ALL = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class ImportedFile:
-    """A row of `import_files` and its rejected rows as (index, reason)."""
+class FileToAdd:
+    """A file of an import before its records are committed; `rejected` are (index, reason)."""
 
     file_id: int
-    import_id: int
-    user_id: int
     name: str
     package: str
     format: str
     sha256: str
+    packed_sha256: str | None
     records: int
     damage: str | None
     rejected: Sequence[tuple[int, str]]
+    told: Told
+
+
+@dataclass(frozen=True, slots=True)
+class FileAccount:
+    """What became of one file: records = new + upgraded + duplicate + rejected.
+
+    The middle three are None for files imported by versions that did not count them. `first` and
+    `last` are the ends of its first and last play, `kinds` its good rows by kind; `rejected_rows`
+    are (index, reason), and `damage` says where the file broke off.
+    """
+
+    file_id: int
+    name: str
+    package: str
+    format: str
+    sha256: str
+    packed_sha256: str | None
+    records: int
+    new: int | None
+    upgraded: int | None
+    duplicate: int | None
+    rejected_count: int
+    damage: str | None
+    first: datetime | None
+    last: datetime | None
+    kinds: Mapping[str, int]
+    rejected: tuple[tuple[int, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What an import did: records = new + upgraded + duplicate + rejected, per file and in all.
+
+    `failed` are inputs nothing could be read of, `ignored` files that hold no listening. A receipt
+    with `is_dry_run` tells what would be done; one with `undone_at` of what no longer stands.
+    `timezone` is the listener's own.
+    """
+
+    import_id: int
+    user_id: int
+    user: str
+    timezone: str | None
+    started_at: datetime
+    finished_at: datetime
+    undone_at: datetime | None
+    records: int
+    new: int
+    upgraded: int
+    duplicate: int
+    rejected: int
+    plays_added: int
+    gaps_closed: int | None
+    keep_private: bool | None
+    files: tuple[FileAccount, ...]
+    ignored: tuple[str, ...] = ()
+    failed: tuple[SpotifyHistError, ...] = ()
+    is_dry_run: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every row of every input was read."""
+        return not (self.rejected or self.failed or any(file.damage for file in self.files))
+
+    @property
+    def first(self) -> datetime | None:
+        """The end of the first play that any of the files tells of."""
+        return min((file.first for file in self.files if file.first), default=None)
+
+    @property
+    def last(self) -> datetime | None:
+        """The end of the last play that any of the files tells of."""
+        return max((file.last for file in self.files if file.last), default=None)
+
+    @property
+    def kinds(self) -> dict[str, int]:
+        """How many good rows there are of each kind, most first."""
+        total = Counter[str]()
+        for file in self.files:
+            total.update(file.kinds)
+        return dict(total.most_common())
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFile:
+    """A file that an import which still stands has read whole, without a row it rejected."""
+
+    format: str
+    sha256: str
+    packed_sha256: str | None
+    records: int
+
+
+def known_files(connection: Connection, user_id: int) -> list[KnownFile]:
+    """The files a listener need not import again.
+
+    Not account data: which of several equal rows one is depends on the files beside it.
+    """
+    rows = connection.execute(_step("known_files"), {"user_id": user_id}).fetchall()
+    return [KnownFile(*row) for row in rows]
+
+
+def unknown_files(connection: Connection, file_ids: Sequence[int]) -> int:
+    """How many of these files do not share the rows of an earlier one."""
+    return integers(connection, _step("unknown_files"), {"file_ids": list(file_ids)})[0]
 
 
 def next_import_ids(connection: Connection) -> tuple[int, int]:
@@ -40,11 +150,27 @@ def next_import_ids(connection: Connection) -> tuple[int, int]:
     return import_id, last_file_id
 
 
-def add_file(connection: Connection, file: ImportedFile) -> None:
-    """Write the account of one imported file."""
-    fields = {name: getattr(file, name) for name in ImportedFile.__slots__}
-    fields["rejected"] = len(file.rejected)
-    connection.execute(_step("add_file"), fields)
+def add_file(connection: Connection, import_id: int, user_id: int, file: FileToAdd) -> None:
+    """Write down a file of an import, before its records are committed."""
+    connection.execute(
+        _step("add_file"),
+        {
+            "file_id": file.file_id,
+            "import_id": import_id,
+            "user_id": user_id,
+            "name": file.name,
+            "package": file.package,
+            "format": file.format,
+            "sha256": file.sha256,
+            "packed_sha256": file.packed_sha256,
+            "records": file.records,
+            "rejected": len(file.rejected),
+            "damage": file.damage,
+            "first": file.told.first,
+            "last": file.told.last,
+            "kinds": json.dumps(file.told.kinds) if file.told.kinds else None,
+        },
+    )
     if file.rejected:
         indexes, reasons = zip(*file.rejected, strict=True)
         connection.execute(
@@ -53,23 +179,132 @@ def add_file(connection: Connection, file: ImportedFile) -> None:
         )
 
 
+def add_privates(connection: Connection, keyed: str) -> None:
+    """Write down which file told which private fields, so that they go with it."""
+    connection.execute(_step("add_privates").replace("{keyed}", keyed))
+
+
+def count_files(connection: Connection, counts: Mapping[int, tuple[int, int]]) -> None:
+    """Write down (new, upgraded) of files by file id; their other good rows are duplicates."""
+    connection.execute(
+        _step("count_files"),
+        {
+            "file_ids": list(counts),
+            "new": [new for new, _ in counts.values()],
+            "upgraded": [upgraded for _, upgraded in counts.values()],
+        },
+    )
+
+
 def add_import(
     connection: Connection,
     import_id: int,
     user_id: int,
     started: datetime,
     finished: datetime,
-    counts: Mapping[str, int],
+    *,
+    plays_added: int,
+    gaps_closed: int,
+    keep_private: bool,
+    ignored: Sequence[str],
+    failed: Iterable[SpotifyHistError],
 ) -> None:
-    """Write the account of one import; `counts` are those of its receipt."""
-    where = {
-        "import_id": import_id,
-        "user_id": user_id,
-        "started": started,
-        "finished": finished,
-        **counts,
-    }
-    connection.execute(_step("add_import"), where)
+    """Write the account of one import; its other counts are the sums of its files'."""
+    connection.execute(
+        _step("add_import"),
+        {
+            "import_id": import_id,
+            "user_id": user_id,
+            "started": started,
+            "finished": finished,
+            "plays_added": plays_added,
+            "gaps_closed": gaps_closed,
+            "keep_private": keep_private,
+            "ignored": list(ignored),
+            "failed": json.dumps([error.as_dict() for error in failed]),
+        },
+    )
+
+
+def mark_undone(connection: Connection, import_id: int, now: datetime) -> None:
+    """Write down that an import no longer stands."""
+    connection.execute(_step("mark_undone"), {"import_id": import_id, "now": now})
+
+
+def receipts(
+    connection: Connection, *, user_id: int | None = None, limit: int = _ALL
+) -> list[Receipt]:
+    """The latest imports, newest first, without their rejected rows."""
+    where = {"import_id": None, "user_id": user_id, "limit": limit}
+    return _receipts(connection, where, {})
+
+
+def receipt(connection: Connection, import_id: int) -> Receipt | None:
+    """The whole account of one import, or None where there is none of this id."""
+    rejected: dict[int, list[tuple[int, str]]] = {}
+    rows = connection.execute(_step("rejected"), {"import_id": import_id}).fetchall()
+    for file_id, index, reason in rows:
+        rejected.setdefault(file_id, []).append((index, reason))
+    where = {"import_id": import_id, "user_id": None, "limit": 1}
+    found = _receipts(connection, where, {key: tuple(each) for key, each in rejected.items()})
+    return found[0] if found else None
+
+
+def _receipts(
+    connection: Connection,
+    where: Mapping[str, int | None],
+    rejected: Mapping[int, tuple[tuple[int, str], ...]],
+) -> list[Receipt]:
+    found = _rows(connection, "imports", where)
+    files: dict[int, list[FileAccount]] = {}
+    for row in _rows(connection, "files", {"import_ids": [each["import_id"] for each in found]}):
+        import_id, first_us, last_us, kinds = (
+            row.pop(name) for name in ("import_id", "first_us", "last_us", "kinds")
+        )
+        files.setdefault(import_id, []).append(
+            FileAccount(
+                **row,
+                first=_instant(first_us),
+                last=_instant(last_us),
+                kinds=json.loads(kinds or "{}"),
+                rejected=rejected.get(row["file_id"], ()),
+            )
+        )
+    return [_receipt(row, files.get(row["import_id"], [])) for row in found]
+
+
+def _receipt(row: dict[str, Any], files: Sequence[FileAccount]) -> Receipt:
+    started_us, finished_us, undone_us, ignored, failed = (
+        row.pop(name) for name in ("started_us", "finished_us", "undone_us", "ignored", "failed")
+    )
+    return Receipt(
+        **row,
+        started_at=instant(started_us),
+        finished_at=instant(finished_us),
+        undone_at=_instant(undone_us),
+        files=tuple(files),
+        ignored=tuple(ignored or ()),
+        failed=tuple(map(_error, json.loads(failed or "[]"))),
+    )
+
+
+def _rows(
+    connection: Connection, step: str, where: Mapping[str, object]
+) -> list[dict[str, Any]]:  # what a row holds is DuckDB's to know
+    """The rows a statement gives, by the names of its columns."""
+    found = connection.execute(_step(step), dict(where))
+    names = [column[0] for column in found.description]
+    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+
+def _error(told: Mapping[str, str]) -> SpotifyHistError:
+    """The failure of an input as it was told; only the class of its exit code is left of it."""
+    kind = Temporary if told["retryable"] else BadInput
+    return kind(told["message"], hint=told["hint"], code=told["code"])
+
+
+def _instant(epoch_us: int | None) -> datetime | None:
+    return None if epoch_us is None else instant(epoch_us)
 
 
 def _step(name: str) -> str:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from spotify_hist.model import SCROBBLERS
 from spotify_hist.store import sql
 from spotify_hist.store.database import Connection, instant, integers
 
-_REACH = timedelta(seconds=70)  # longer than any rule reaches (FACTS 6.2)
+REACH = timedelta(seconds=70)  # longer than any rule among Spotify's own sources (FACTS 6.2)
+FAR = timedelta(minutes=23)  # longer than any rule for what scrobblers note
 _STEP = timedelta(hours=6)
 # Above this share of changed instants the islands cost more than rebuilding the whole stretch.
 _WHOLE_SHARE = 0.2
@@ -21,19 +23,32 @@ def prepare(connection: Connection) -> None:
     connection.execute(sql.load("reconcile")["macros"])
 
 
-def rebuild(connection: Connection, user_id: int, touched: str) -> int:
-    """Rebuild the plays of one listener around the instants (`played_at`) in table `touched`.
+def rebuild(connection: Connection, user_id: int, touched: str) -> tuple[int, int]:
+    """Rebuild the plays of one listener around the records in table `touched`.
 
-    How many plays stood there before. Leaves the temp table `assigned` (record_id, old_play_id,
-    play_id) for whoever counts what changed.
+    `touched` has `played_at` and `source` of records that came or went. Returns how many plays
+    stood there before and stand there now. Leaves the temp table `assigned` (record_id, source,
+    old_play_id, play_id) for whoever counts what changed.
     """
     step = sql.load("reconcile")
-    low_us, high_us, changed = integers(connection, step["bounds"].replace("{touched}", touched))
-    where, known = _widened(connection, user_id, instant(low_us), instant(high_us))
+    bounds = step["bounds"].replace("{touched}", touched)
+    low_us, high_us, changed, noted, others = integers(connection, bounds)
+    low, high = instant(low_us), instant(high_us)
+    reach = FAR if noted else REACH
+    where, known, noted = _widened(connection, user_id, low, high, reach)
+    if noted and reach is not FAR:
+        reach = FAR
+        where, known, _ = _widened(connection, user_id, low, high, reach)
     is_whole = changed >= known * _WHOLE_SHARE
-    scope = step["scope_all" if is_whole else "scope_islands"].replace("{touched}", touched)
-    connection.execute(scope, where)
-    _assign(connection)
+    if is_whole:
+        connection.execute(step["scope_all"], where)
+    else:
+        scope = step["scope_islands"].replace("{touched}", touched)
+        connection.execute(scope, where | {"reach": reach})
+    if others or any(integers(connection, step["count_others"])):
+        _assign(connection, has_noted=reach is FAR)
+    else:
+        connection.execute(step["assign_plain"])
     if integers(connection, step["count_moved"])[0]:
         connection.execute(step["move_records"], where)
     (former,) = integers(connection, step["delete_plays"], where)
@@ -42,42 +57,49 @@ def rebuild(connection: Connection, user_id: int, touched: str) -> int:
     (shared,) = integers(connection, "select count(*) from shared")
     unshared = "and play_id not in (select play_id from shared)" if shared else ""
     single = step["insert_single"].replace("{narrowed}", narrowed).replace("{unshared}", unshared)
-    connection.execute(single, where)
+    (made,) = integers(connection, single, where)
     if shared:
-        connection.execute(step["insert_merged"].replace("{narrowed}", narrowed), where)
-    return former
+        made += integers(connection, step["insert_merged"].replace("{narrowed}", narrowed), where)[
+            0
+        ]
+    return former, made
 
 
 def _widened(
-    connection: Connection, user_id: int, low: datetime, high: datetime
-) -> tuple[dict[str, object], int]:
-    """The parameters of the rules, the listener and the bounds of whole islands; and how many
-    records lie within these."""
+    connection: Connection, user_id: int, low: datetime, high: datetime, reach: timedelta
+) -> tuple[dict[str, object], int, int]:
+    """The parameters of the rules, the listener and the bounds of whole islands; how many records
+    lie within these, and how many of scrobblers so near that they may matter."""
     surroundings = sql.load("reconcile")["surroundings"]
-    low -= _REACH
-    high += _REACH
+    low -= reach
+    high += reach
     while True:
         where: dict[str, object] = {"user_id": user_id, "low": low, "high": high}
-        reach = {"low_reach": low - _REACH, "high_reach": high + _REACH}
-        before, after, known = integers(connection, surroundings, where | reach)
+        edges = {
+            "low_reach": low - reach,
+            "high_reach": high + reach,
+            "low_far": low - FAR,
+            "high_far": high + FAR,
+        }
+        before, after, known, noted = integers(connection, surroundings, where | edges)
         if not before and not after:
-            return where, known
+            return where, known, noted
         low -= _STEP if before else timedelta(0)
         high += _STEP if after else timedelta(0)
 
 
-def _assign(connection: Connection) -> None:
-    """Fill `assigned`: the play of every record in scope."""
+def _assign(connection: Connection, *, has_noted: bool) -> None:
+    """Fill `assigned`: the play of every record in scope, where scrobblers may have noted some."""
     step = sql.load("reconcile")
     extended, account, api, unidentified, echoes, mixed = integers(connection, step["sources"])
     needs_identity = unidentified and unidentified != extended
     if not echoes and not mixed and not needs_identity:
         connection.execute(step["assign_plain"])
         return
-    connection.execute(step["api_heads"])
+    connection.execute(step["api_heads" if echoes else "no_api_heads"])
     connection.execute(step["create_joined"])
     if mixed or needs_identity:
-        connection.execute(step["heads"], {"has_unidentified": bool(needs_identity)})
+        connection.execute(step["heads"], {"wants_all": bool(needs_identity) or has_noted})
         proposals = {
             "propose_identified": bool(needs_identity),
             "propose_api": bool(api and extended),
@@ -85,7 +107,27 @@ def _assign(connection: Connection) -> None:
         }
         for proposal in (name for name, has_both_sides in proposals.items() if has_both_sides):
             connection.execute(step[proposal])
-            while integers(connection, step["count_candidates"])[0]:
-                for settle in ("choose", "join_chosen", "drop_settled"):
-                    connection.execute(step[settle])
+            _join_closest(connection)
+        if has_noted:
+            _join_noted(connection)
     connection.execute(step["assign"])
+
+
+def _join_noted(connection: Connection) -> None:
+    """Join what scrobblers noted, one after the other, to what is settled by then."""
+    step = sql.load("reconcile")
+    connection.execute(step["spans"])
+    for service in SCROBBLERS:
+        where = {"service": service}
+        if integers(connection, step["count_service"], where)[0]:
+            connection.execute(step["propose_noted"], where)
+            _join_closest(connection)
+            connection.execute(step["add_spans"], where)
+
+
+def _join_closest(connection: Connection) -> None:
+    """Join the proposed pairs one to one, the best of both sides first."""
+    step = sql.load("reconcile")
+    while integers(connection, step["count_candidates"])[0]:
+        for settle in ("choose", "join_chosen", "drop_settled"):
+            connection.execute(step[settle])

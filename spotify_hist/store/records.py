@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _BATCH = 20_000
-_LINK = ("insert_names", "link")
+_NAMES = ("upsert_tracks", "upsert_artists", "upsert_albums", "find_names", "insert_names", "link")
 _DETAILS = ("upsert_track_details", "upsert_album_details", "upsert_credited", "upsert_credits")
 _STAGE_COLUMNS = ("file_id", "row_index", "package", *Record._fields)
 
@@ -49,10 +49,20 @@ class Committed:
     def duplicate(self) -> int:
         return self.records - self.fresh
 
+    def plus(self, other: Committed) -> Committed:
+        """What both did together."""
+        return Committed(
+            self.records + other.records,
+            self.fresh + other.fresh,
+            self.new + other.new,
+            self.upgraded + other.upgraded,
+            self.plays_added + other.plays_added,
+        )
 
-def create_stage(connection: Connection, *, temporary: bool = True) -> None:
-    """An empty table `stage`: temporary, or part of a scratch database."""
-    connection.execute(_placed("create_stage", temporary))
+
+def create_stage(connection: Connection) -> None:
+    """An empty temporary table `stage`."""
+    connection.execute(sql.load("records")["create_stage"])
 
 
 def stage(connection: Connection, rows: Iterable[StagedRow]) -> int:
@@ -89,30 +99,37 @@ _UNNESTED = ", ".join(
 )
 
 
-def key_stage(connection: Connection, user_id: int, *, temporary: bool = True) -> None:
-    """Make the table `keyed` of `stage`: the rows with their record, head and track ids."""
-    connection.execute(_placed("key_stage", temporary), {"user_id": user_id})
+def key_stage(connection: Connection, user_id: int) -> None:
+    """Make the temporary table `keyed` of `stage`: the rows with their record, head and track
+    ids."""
+    keys = keyed_rows(counted(connection))
+    connection.execute(f"create or replace temp table keyed as {keys}", {"user_id": user_id})
 
 
-def _placed(step: str, temporary: bool) -> str:
-    return sql.load("records")[step].replace("{temporary}", "temporary" if temporary else "")
+def keyed_rows(counted: str) -> str:
+    """The statement that gives rows their ids, for `$user_id`; `counted` selects rows as `stage`
+    has them and `nth`, which of several equal ones each is."""
+    return sql.load("records")["keys"].replace("{counted}", counted)
 
 
-def commit(connection: Connection, user_id: int, keyed: str = "keyed") -> Committed:
+def counted(connection: Connection) -> str:
+    """What `keyed_rows` wants, of the rows in `stage`."""
+    (account,) = integers(connection, "select count(*) from stage where source = 'account'")
+    return sql.load("records")["counted_equal" if account else "counted"]
+
+
+def commit(
+    connection: Connection, user_id: int, keyed: str = "keyed", *, is_large: bool = False
+) -> Committed:
     """Insert the records of table `keyed` that are not known yet and rebuild their plays.
 
     Runs inside the caller's transaction. Rows of known records change nothing but private fields
-    that were not kept before.
+    that were not kept before. `is_large`: so many rows that looking twice is cheaper than copying.
     """
     step = sql.load("records")
     reconcile.prepare(connection)
-    records, private = integers(
-        connection,
-        f"select count(*), count(private) from {keyed}",  # noqa: S608 - our own table
-    )
-    find = step["find_fresh"].replace("{keyed}", keyed)
-    connection.execute(find, {"user_id": user_id})
-    (fresh,) = integers(connection, "select count(*) from fresh")
+    records, private, distinct = integers(connection, step["count_keyed"].replace("{keyed}", keyed))
+    fresh = _find_fresh(connection, user_id, keyed, is_large=is_large, repeats=records - distinct)
     connection.execute(step["insert_rows"].replace("{keyed}", keyed))
     if fresh:
         connection.execute(step["insert_fresh"], {"user_id": user_id})
@@ -121,11 +138,29 @@ def commit(connection: Connection, user_id: int, keyed: str = "keyed") -> Commit
         connection.execute(keep, {"user_id": user_id})
     if not fresh:
         return Committed(records, 0, 0, 0, 0)
-    for name in ("upsert_tracks", "upsert_artists", "upsert_albums", "find_names", *_LINK):
-        connection.execute(step[name])
-    former = reconcile.rebuild(connection, user_id, "fresh")
-    new, plays_added = integers(connection, step["count_new"], {"former": former})
-    return Committed(records, fresh, new, fresh - new, plays_added)
+    for name in (*(("tell", "told") if is_large else ("tell_each",)), *_NAMES):
+        connection.execute(step[name].replace("{records}", "fresh"))
+    former, made = reconcile.rebuild(connection, user_id, "fresh")
+    # Where nothing stood before, every play is one that a fresh record began.
+    new = integers(connection, step["count_new"])[0] if former else made
+    return Committed(records, fresh, new, fresh - new, made - former)
+
+
+def _find_fresh(
+    connection: Connection, user_id: int, keyed: str, *, is_large: bool, repeats: int
+) -> int:
+    """Make `fresh` of the rows of `keyed` whose records are not known, each once; how many."""
+    step = {name: text.replace("{keyed}", keyed) for name, text in sql.load("records").items()}
+    where = {"user_id": user_id}
+    rows = "fresh_rows"
+    if is_large and not repeats and not integers(connection, step["count_known"], where)[0]:
+        rows = keyed
+    else:
+        connection.execute(step["find_fresh"], where)
+    if repeats:
+        connection.execute(step["drop_repeated"])
+    connection.execute(step["fresh"].replace("{rows}", rows))
+    return integers(connection, "select count(*) from fresh")[0]
 
 
 def add_track_details(connection: Connection, tracks: Sequence[ApiTrack]) -> None:

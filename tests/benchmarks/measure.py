@@ -54,12 +54,13 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Ceiling:
-    """Megabytes of each pair of runs; `target` is the most that ours may take in any of them."""
+    """What each run took, in megabytes or seconds; `target` is the most that ours may in any."""
 
     what: str
     ours: Sequence[float]
     bare: Sequence[float]
     target: float
+    unit: str = "MB"
 
     @property
     def is_met(self) -> bool:
@@ -69,15 +70,16 @@ class Ceiling:
         """The row of the table."""
         ours, bare = max(self.ours), max(self.bare)
         return (
-            f"{self.what:<34} {ours:>7.1f} MB {bare:>7.1f} MB {ours / bare:>6.2f} "
-            f"<= {self.target:<3g} MB {_verdict(self.is_met)}"
+            f"{self.what:<34} {ours:>7.1f} {self.unit:<2} {bare:>7.1f} {self.unit:<2} "
+            f"{ours / bare:>6.2f} <= {self.target:<3g} {self.unit:<2} {_verdict(self.is_met)}"
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What one process took: CPU seconds, user and system, and its most memory in megabytes."""
+    """What one process took: seconds, CPU seconds (user and system), its most memory in MB."""
 
+    elapsed_s: float
     cpu_s: float
     rss_mb: float
 
@@ -119,14 +121,16 @@ def run(command: Sequence[str], environ: Mapping[str, str] | None = None) -> str
 
 def usage(command: Sequence[str], environ: Mapping[str, str] | None = None) -> Usage:
     """What the command took, without whatever else runs on the machine."""
+    started = time.perf_counter()
     launcher = [sys.executable, "-S", "-E", str(HERE / "launch.py"), *command]
     done = subprocess.run(
         launcher, capture_output=True, text=True, env=_environment(environ), check=True
     )
+    elapsed_s = time.perf_counter() - started
     told = json.loads(done.stdout)
     if told["exit"]:
         raise RuntimeError(f"{command} ended with {told['exit']}: {done.stderr}")
-    return Usage(told["cpu_s"], told["maxrss"] * _RSS_UNIT / 1e6)
+    return Usage(elapsed_s, told["cpu_s"], told["maxrss"] * _RSS_UNIT / 1e6)
 
 
 def _environment(more: Mapping[str, str] | None) -> dict[str, str]:

@@ -9,6 +9,7 @@
 -- column extended: Plays the extended streaming history tells of.
 -- column account: Plays the account-data export tells of.
 -- column api: Plays the polls caught.
+-- column services: Plays that other services noted (Last.fm, ListenBrainz and the like).
 -- column days: Local days with at least one play.
 -- column gaps: Stretches in which plays are known to be missing, in the month each begins; those begun before the period are in its first month.
 -- example: --year 2024
@@ -21,6 +22,9 @@ months as (
         count(*) filter (where list_contains(sources, 'extended')) as extended,
         count(*) filter (where list_contains(sources, 'account')) as account,
         count(*) filter (where list_contains(sources, 'api')) as api,
+        count(*) filter (
+            where list_has_any(sources, ['your_spotify', 'maloja', 'koito', 'listenbrainz', 'lastfm'])
+        ) as services,
         count(distinct (played_at at time zone $timezone)::date) as days
     from counted_plays($user_id, $since, $until, 'all', 0)
     group by 1
@@ -48,6 +52,7 @@ select
     coalesce(extended, 0) as extended,
     coalesce(account, 0) as account,
     coalesce(api, 0) as api,
+    coalesce(services, 0) as services,
     coalesce(days, 0) as days,
     coalesce(gaps, 0) as gaps
 from months

@@ -1,30 +1,62 @@
-"""Owns `import`: the paths given, the progress shown, and the receipt told.
+"""Owns `import`: the paths given, the progress shown, the receipt told, and the words below it.
 
-Never reads a file; `collect.imports` does.
+Never reads a file and never changes the history itself; `collect` does.
 """
 
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.shell_completion import CompletionItem
 
-from spotify_hist.errors import ExitCode
+from spotify_hist.faces.cli import receipts
+from spotify_hist.faces.cli.import_accounts import WORDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from spotify_hist.collect.imports import Receipt
     from spotify_hist.faces.cli.context import App
 
-_SHOWN_ROWS = 10
+
+class _Import(click.Command):
+    """`import PATH…` but where the first word is one of `WORDS`, which is a command of its own."""
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: object,
+    ) -> click.Context:
+        if args and args[0] in WORDS:
+            word, *rest = args
+            return WORDS[word].make_context(f"{info_name} {word}", rest, parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_options(ctx, formatter)
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, word.get_short_help_str(limit=60)) for name, word in WORDS.items()]
+            )
 
 
-@click.command("import")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+def _complete(_ctx: click.Context, _param: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Paths, and the words that may stand in the place of the first."""
+    words = [CompletionItem(word) for word in WORDS if begun and word.startswith(begun)]
+    return [*words, CompletionItem(begun, type="file")]
+
+
+@click.command("import", cls=_Import)
+@click.argument(
+    "paths",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path, allow_dash=True),
+    shell_complete=_complete,
+)
+@click.option("--dry-run", is_flag=True, help="Tell what would be done, and change nothing.")
 @click.option(
     "--keep-private",
     is_flag=True,
@@ -32,15 +64,18 @@ _SHOWN_ROWS = 10
 )
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
 @click.pass_obj
-def import_(app: App, paths: tuple[Path, ...], keep_private: bool, form: str) -> int:
-    """Bring in 'Download your data' archives: ZIPs, folders or single JSON files.
+def import_(app: App, paths: tuple[Path, ...], dry_run: bool, keep_private: bool, form: str) -> int:
+    """Bring in 'Download your data' archives: ZIPs, folders or single files; - is standard input.
 
     Extended streaming history and account data, of any year, in any order, as often as you like:
-    each play counts once.
+    each play counts once. Imports can be listed, shown again and undone with the commands below;
+    a file that is called like one of them is given as ./list.
     """
     from spotify_hist.collect.imports import import_paths
+    from spotify_hist.collect.inputs import STDIN
+    from spotify_hist.faces.cli import progress
 
-    with _progress(is_shown=sys.stderr.isatty() and not app.out.quiet) as on_progress:
+    with progress.reading(is_quiet=app.out.quiet) as on_progress:
         receipt = import_paths(
             app.settings,
             app.database,
@@ -48,97 +83,14 @@ def import_(app: App, paths: tuple[Path, ...], keep_private: bool, form: str) ->
             paths,
             user=app.user,
             keep_private=keep_private,
+            dry_run=dry_run,
+            stdin=sys.stdin.buffer if sys.stdin and STDIN in paths else None,
             on_progress=on_progress,
         )
     if form == "json":
-        app.out.json(as_json(receipt))
+        app.out.json(receipts.as_json(receipt))
     else:
-        _tell(app, receipt)
+        receipts.tell(app.out, receipt, receipts.zone_of(app.settings, receipt))
     for error in receipt.failed:
         app.out.error(error, as_json=form == "json")
-    return _exit_code(receipt)
-
-
-def as_json(receipt: Receipt) -> dict[str, object]:
-    """The receipt as DESIGN 7 fixes it."""
-    counts = ("import_id", "records", "new", "upgraded", "duplicate", "rejected", "plays_added")
-    return {name: getattr(receipt, name) for name in counts} | {
-        "user": receipt.user,
-        "files": [
-            {
-                "name": file.name,
-                "format": file.format,
-                "records": file.records,
-                "rejected": [{"index": index, "reason": reason} for index, reason in file.rejected],
-                "damage": file.damage,
-            }
-            for file in receipt.files
-        ],
-        "ignored": list(receipt.ignored),
-        "failed": [error.as_dict() for error in receipt.failed],
-    }
-
-
-def _tell(app: App, receipt: Receipt) -> None:
-    out = app.out
-    out.line(f"Import {receipt.import_id} for {receipt.user}: {receipt.records:,} rows read")
-    for label, count, meaning in (
-        ("new", receipt.new, "plays not known before"),
-        ("upgraded", receipt.upgraded, "told more about plays already known"),
-        ("duplicate", receipt.duplicate, "said again what was known"),
-        ("rejected", receipt.rejected, "could not be read, see below"),
-    ):
-        if count or label != "rejected":
-            out.line(f"  {count:>11,}  {label:<9}  {meaning}")
-    out.line(f"Plays added: {receipt.plays_added:,}")
-    for file in receipt.files:
-        out.detail(f"{file.name}: {file.records:,} rows ({file.format})")
-        for index, reason in file.rejected[:_SHOWN_ROWS]:
-            out.note(f"Rejected: {file.name}, row {index}: {reason}")
-        if len(file.rejected) > _SHOWN_ROWS:
-            out.note(
-                f"Rejected: {file.name}: {len(file.rejected) - _SHOWN_ROWS:,} more rows; "
-                "--format json lists them all."
-            )
-        if file.damage:
-            out.note(
-                f"Damaged: {file.name}: {file.damage}. Download the export again for the rest."
-            )
-    if receipt.ignored:
-        names = ", ".join(receipt.ignored[:5])
-        more = f" and {len(receipt.ignored) - 5} more" if len(receipt.ignored) > 5 else ""
-        out.note(f"Not listening history, left unread: {names}{more}.")
-
-
-def _exit_code(receipt: Receipt) -> int:
-    """6 where whole files failed beside good ones, 3 where rows did, else 0."""
-    if receipt.failed or any(file.damage for file in receipt.files):
-        return int(ExitCode.PARTIAL)
-    return int(ExitCode.BAD_INPUT if receipt.rejected else ExitCode.OK)
-
-
-@contextmanager
-def _progress(*, is_shown: bool) -> Iterator[Callable[[int, int], None]]:
-    """A bar on the terminal; nothing in a pipe."""
-    if not is_shown:
-        yield lambda _done, _total: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("Reading", total=None)
-
-        def show(done: int, total: int) -> None:
-            if done < total:
-                progress.update(task, completed=done, total=total)
-            else:  # what is left, the merge, has no measure
-                progress.update(task, description="Merging", completed=done, total=None)
-
-        yield show
+    return receipts.exit_code(receipt)

@@ -25,7 +25,7 @@ _FIELDS = (
 
 
 @click.command()
-@click.option("--job", metavar="NAME", help="Only this job: poll, backfill, import, enrich.")
+@click.option("--job", metavar="NAME", help="Only this job: poll, backfill, import, undo, enrich.")
 @click.option("--failed", is_flag=True, help="Only what failed.")
 @click.option(
     "--limit",

@@ -92,6 +92,11 @@ def local(moment: datetime, timezone: str) -> str:
     return moment.astimezone(ZoneInfo(timezone)).strftime("%Y-%m-%d %H:%M")
 
 
+def counted(count: int, thing: str) -> str:
+    """A number of things, as a person says it: '1 play', '2,000 plays'."""
+    return f"{count:,} {thing}" + ("" if count == 1 else "s")
+
+
 def login_in_words(login: LoginState | None, account_id: str | None) -> str:
     """How long a login lasts, in a few words; '-' for a listener without a Spotify account."""
     if login is None:

@@ -5,9 +5,11 @@ Never does a command's work: each has a file of its own, imported when it is run
 
 from __future__ import annotations
 
+import errno
 import importlib
 import sys
 import traceback
+from contextlib import suppress
 from itertools import pairwise
 from typing import NoReturn
 
@@ -15,7 +17,7 @@ import click
 
 from spotify_hist import __version__
 from spotify_hist.disk import FULL
-from spotify_hist.errors import ExitCode, SpotifyHistError, StorageFull, UsageError
+from spotify_hist.errors import BadInput, ExitCode, SpotifyHistError, StorageFull, UsageError
 from spotify_hist.faces.cli.context import App
 from spotify_hist.faces.cli.output import Output, silence_broken_pipe, write_any_text
 
@@ -102,8 +104,7 @@ def run(arguments: list[str]) -> int:
     try:
         result = cli.main(arguments, prog_name="spotify-hist", standalone_mode=False)
     except SpotifyHistError as error:
-        out.error(error, as_json=as_json)
-        return int(error.exit_code)
+        return _fail(out, error, as_json=as_json)
     except click.exceptions.NoArgsIsHelpError as error:
         out.line(error.format_message())
         return int(ExitCode.USAGE)
@@ -111,23 +112,42 @@ def run(arguments: list[str]) -> int:
         hint = "See 'spotify-hist --help'."
         if isinstance(error, click.UsageError) and error.ctx is not None:
             hint = f"See '{error.ctx.command_path} --help'."
-        out.error(UsageError(error.format_message(), hint=hint), as_json=as_json)
-        return int(ExitCode.USAGE)
+        return _fail(out, UsageError(error.format_message(), hint=hint), as_json=as_json)
     except (click.Abort, KeyboardInterrupt):
         return 130
     except Exception as error:  # noqa: BLE001 - the last line of defence names it as our bug
-        if isinstance(error, OSError) and error.errno in FULL:
-            out.error(StorageFull("There is no space left for what is written."), as_json=as_json)
-            return int(ExitCode.TEMPORARY)
+        of_disk = _of_disk(error)
+        if of_disk is not None:
+            return _fail(out, of_disk, as_json=as_json)
         bug = SpotifyHistError(
             "This is a bug in spotify-hist; your history was not changed by this step.",
             hint="Please report it with the lines above.",
             code="bug",
         )
-        out.trace(traceback.format_exc())
-        out.error(bug, as_json=as_json)
-        return int(ExitCode.BUG)
+        with suppress(OSError):
+            out.trace(traceback.format_exc())
+        return _fail(out, bug, as_json=as_json)
     return result if isinstance(result, int) else 0
+
+
+def _fail(out: Output, error: SpotifyHistError, *, as_json: bool) -> int:
+    """Say an error; its exit code, which still tells whoever nothing can be said to."""
+    with suppress(OSError):
+        out.error(error, as_json=as_json)
+    return int(error.exit_code)
+
+
+def _of_disk(error: Exception) -> SpotifyHistError | None:
+    """What a full or broken disk behind stdout or a file of ours is told as; None for all else."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number in FULL:
+        return StorageFull("There is no space left for what is written.")
+    if number == errno.EIO:
+        return BadInput(
+            "The disk or the terminal failed to read or write something.",
+            hint="Check it, then run the same command again; nothing was lost.",
+        )
+    return None
 
 
 def _says_json(arguments: list[str], option: str) -> bool:

@@ -14,6 +14,7 @@ import click
 from spotify_hist import settings as settings_module
 from spotify_hist.errors import SpotifyHistError, UsageError
 from spotify_hist.faces.cli import listing
+from spotify_hist.faces.cli.listing import counted
 from spotify_hist.model import iso
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ def remove(app: App, name: str, yes: bool) -> None:
     if not yes:
         _confirm(app, name)
     taken = remove_listener(app.settings, app.database, app.vault, name)
-    app.out.line(f"Deleted '{name}': {_counted(taken.plays, 'play')}.")
+    app.out.line(f"Deleted '{name}': {counted(taken.plays, 'play')}.")
     _tell_of_leftovers(app, name)
 
 
@@ -206,7 +207,7 @@ def _tell_of_leftovers(app: App, name: str) -> None:
     waiting = [each for each in watch.pending(app.settings) if each.user == name]
     if waiting:
         app.out.note(
-            f"Note: {_counted(len(waiting), 'archive')} for '{name}' in "
+            f"Note: {counted(len(waiting), 'archive')} for '{name}' in "
             f"{waiting[0].path.parent} would be imported by the next sync. Move them away."
         )
     if app.settings.text("default_user") == name:
@@ -217,15 +218,11 @@ def _tell_of_leftovers(app: App, name: str) -> None:
 def _in_words(taken: Removed, listener: Listener) -> str:
     login = " and the login to Spotify" if listener.account_id is not None else ""
     return (
-        f"the listener '{listener.name}'{login}: {_counted(taken.plays, 'play')} of "
-        f"{_counted(taken.records, 'record')}, {_counted(taken.imports, 'import')}, "
-        f"{_counted(taken.tracks, 'track')} that nobody else has played, the accounts of "
-        f"{_counted(taken.runs, 'run')} and {_counted(taken.logs, 'message')}"
+        f"the listener '{listener.name}'{login}: {counted(taken.plays, 'play')} of "
+        f"{counted(taken.records, 'record')}, {counted(taken.imports, 'import')}, "
+        f"{counted(taken.tracks, 'track')} that nobody else has played, the accounts of "
+        f"{counted(taken.runs, 'run')} and {counted(taken.logs, 'message')}"
     )
-
-
-def _counted(count: int, thing: str) -> str:
-    return f"{count:,} {thing}" + ("" if count == 1 else "s")
 
 
 def _logins(app: App, standings: list[Standing]) -> dict[str | None, LoginState]:

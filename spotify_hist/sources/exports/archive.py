@@ -1,4 +1,4 @@
-"""Owns finding the history files in what a person hands over: a ZIP, a folder or a JSON file.
+"""Owns finding the history files in what a person hands over: an archive, a folder or one file.
 
 Never extracts a file by its name and never opens anything of a package that is not history.
 """
@@ -10,17 +10,17 @@ import re
 import stat
 import zipfile
 import zlib
+from collections import Counter
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from spotify_hist.errors import BadInput
-from spotify_hist.sources.exports import formats, reader, zipped
+from spotify_hist.sources.exports import formats, lines, opening, reader, zipped
 from spotify_hist.sources.exports.zipped import Caps, Entry, Opener, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 __all__ = ["Caps", "Inventory", "Member", "inspect"]
 
@@ -28,8 +28,7 @@ _REQUEST: Final = (
     "Ask for your 'Extended streaming history' at https://www.spotify.com/account/privacy/: it is "
     "a request of its own beside 'Account data', and the mail with the link can take 30 days."
 )
-_BOM: Final = b"\xef\xbb\xbf"
-_PEEKED_ROWS: Final = 20
+_TAR_SUFFIXES: Final = (".tar.gz", ".tgz")
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,8 @@ class Member:
     format: formats.Format
     size: int
     opener: Opener = field(repr=False, compare=False)
+    # The SHA-256 of a member of a ZIP as it is packed (`unpack.packed_sha256`); None for others.
+    packed_sha256: Callable[[], str | None] = field(default=lambda: None, repr=False, compare=False)
 
     def open(self) -> BinaryIO:
         """A new stream of the file's bytes for `reader.rows`, to be closed by the caller.
@@ -65,6 +66,8 @@ class Inventory:
 def inspect(path: Path, caps: Caps) -> Inventory:
     """What history `path` holds; files are recognised by name, else by the keys of their rows.
 
+    A path may be a ZIP, a folder, a gzipped tar (Maloja's backup) or a single file.
+
     Raises BadInput where the path cannot be read, holds no history or exceeds `caps`. Damage
     inside a file shows only while its rows are read (`reader.DamagedFile`).
     """
@@ -79,6 +82,8 @@ def inspect(path: Path, caps: Caps) -> Inventory:
         elif zipped.is_zip(path):
             entries = zipped.entries(path.name, _opener(path), caps)
             search.sort_out(entries, f"{path.resolve()}!/")
+        elif _is_tar_gz(path):
+            search.sort_out(_tarred(path.name, _opener(path), caps), f"{path.resolve()}!/")
         else:
             search.members.append(_single(path))
     except OSError as error:
@@ -96,13 +101,14 @@ def inspect(path: Path, caps: Caps) -> Inventory:
 
 
 class _Search:
-    """What has been found so far; ZIPs within a ZIP or folder are looked into, one level deep."""
+    """What has been found so far; archives in an archive or folder are looked into, one deep."""
 
     def __init__(self, caps: Caps, outer: str = "") -> None:
         self.members: list[Member] = []
         self.ignored: list[str] = []
         self._caps = caps
         self._outer = outer
+        self._times = Counter[tuple[str, str]]()
 
     def sort_out(self, entries: Iterable[Entry], place: str) -> None:
         """Put each entry under `members` or `ignored`; `place` begins the names of packages."""
@@ -111,7 +117,10 @@ class _Search:
             if path.name.startswith("._") or "__MACOSX" in path.parts:
                 continue  # what macOS adds beside each file
             name = shown(self._outer + entry.name)
-            if path.suffix.lower() == ".zip" and not self._outer:
+            if entry.aside is not None:
+                self.ignored.append(f"{name} ({entry.aside})")
+                continue
+            if path.name.lower().endswith((".zip", *_TAR_SUFFIXES)) and not self._outer:
                 self._look_into(entry, name, place)
                 continue
             try:
@@ -126,16 +135,23 @@ class _Search:
                 continue
             folder = "" if path.parent == PurePosixPath() else f"{path.parent}/"
             package = place + folder + formats.copy_mark(path.name)
-            self.members.append(Member(name, package, detected, entry.size, entry.opener))
+            # Two members of one name are two exports: rows that both tell count once.
+            self._times[package, name] += 1
+            if (nth := self._times[package, name]) > 1:
+                package, name = f"{package}#{nth}", f"{name} #{nth}"
+            self.members.append(
+                Member(name, package, detected, entry.size, entry.opener, entry.packed_sha256)
+            )
 
     def _look_into(self, entry: Entry, name: str, place: str) -> None:
-        """Add what an inner ZIP holds; one that cannot be read is ignored, with the reason."""
+        """Add what an inner archive holds; one that cannot be read is ignored, with the reason."""
         inner = _Search(self._caps, outer=f"{name}/")
         try:
             if entry.problem is not None:
                 raise entry.problem
-            entries = zipped.entries(name, entry.container, self._caps)
-            inner.sort_out(entries, f"{place}{entry.name}!/")
+            listing = _tarred if entry.name.lower().endswith(_TAR_SUFFIXES) else zipped.entries
+            found = listing(name, entry.container, self._caps)
+            inner.sort_out(found, f"{place}{entry.name}!/")
         except (BadInput, OSError) as error:
             self.ignored.append(f"{name} ({error})")
         except (zipfile.BadZipFile, zlib.error, EOFError):
@@ -150,24 +166,45 @@ def _detect(entry: Entry, path: PurePosixPath) -> formats.Format | None:
     if not _is_safe(entry.name):
         return None
     detected = formats.by_name(path.name)
-    if detected is None and (path.suffix.lower() != ".json" or formats.is_other(path.name)):
+    is_candidate = path.suffix.lower() in formats.SUFFIXES and not formats.is_other(path.name)
+    if detected is None and not is_candidate:
         return None
     if entry.problem is not None:
         raise entry.problem
     if detected is not None:
         return detected
     try:
-        return formats.by_keys(_first_object(entry.opener))
+        return opening.detect(entry.opener)
     except reader.DamagedFile:
         return None
 
 
+def _tarred(label: str, container: Opener, caps: Caps) -> Iterator[Entry]:
+    from spotify_hist.sources.exports import tarred
+
+    return tarred.entries(label, container, caps)
+
+
+def _is_tar_gz(path: Path) -> bool:
+    with path.open("rb") as file:
+        if file.read(2) != b"\x1f\x8b":
+            return False
+    from spotify_hist.sources.exports import tarred
+
+    return tarred.is_tar_gz(path)
+
+
 def _folder(root: Path, caps: Caps) -> Iterator[Entry]:
-    """The regular files of a folder and its subfolders; links to folders are not followed."""
+    """The files of a folder and its subfolders; links to folders are not followed.
+
+    Anything but regular files, and what a link or a second name of a file leads to, is put aside.
+    """
+    whole = root.resolve()
+    seen: set[tuple[int, int]] = set()
     count = 0
     for directory, subfolders, names in os.walk(root):
         subfolders.sort()
-        for name in sorted(names):
+        for name in sorted(names, key=lambda name: (Path(directory, name).is_symlink(), name)):
             count += 1
             if count > caps.max_members:
                 raise BadInput(
@@ -177,49 +214,63 @@ def _folder(root: Path, caps: Caps) -> Iterator[Entry]:
             path = Path(directory, name)
             try:
                 status = path.stat()
-            except OSError:
+                is_inside = path.resolve().is_relative_to(whole)
+            except (OSError, RuntimeError):
                 continue  # a link that leads nowhere is no file
-            if stat.S_ISREG(status.st_mode):
-                opener = _opener(path)
-                yield Entry(path.relative_to(root).as_posix(), status.st_size, opener, opener)
+            aside = None
+            if not stat.S_ISREG(status.st_mode):
+                aside = "not a regular file"
+            elif not is_inside:
+                aside = "a link that leads out of the folder"
+            elif (status.st_dev, status.st_ino) in seen:
+                aside = "the same file once more"
+            seen.add((status.st_dev, status.st_ino))
+            opener = _opener(path)
+            listed = path.relative_to(root).as_posix()
+            yield Entry(listed, status.st_size, opener, opener, aside=aside)
 
 
 def _single(path: Path) -> Member:
     """The one history file at `path`; BadInput where it is none."""
     opener = _opener(path)
-    with opener() as stream:
-        start = stream.read(4096).removeprefix(_BOM).lstrip()
-    if path.suffix.lower() != ".json" and not start.startswith((b"[", b"{")):
-        raise BadInput(
-            f"{path.name} is not a ZIP file or a JSON file.",
-            hint="Give the ZIP that Spotify sent, the folder it unpacks to, or one of its files.",
-        )
     not_history = BadInput(f"{path.name} is not listening history.", hint=_REQUEST)
     detected = formats.by_name(path.name)
     if detected is None and formats.is_other(path.name):
         raise not_history
     try:
-        first = _first_object(opener)
+        if detected is None:
+            detected = opening.detect(opener)
+        else:
+            with opener() as stream:
+                next(opening.open_rows(detected, stream), None)
     except reader.DamagedFile as error:
+        if detected is None and not _is_like_history(path):
+            raise _neither(path) from None
         raise BadInput(
             f"{path.name} holds no readable row: {error.reason}.", hint=zipped.AGAIN
         ) from None
-    detected = detected or formats.by_keys(first)
     if detected is None:
-        raise not_history
+        raise not_history if _is_like_history(path) else _neither(path)
     package = f"{path.resolve().parent}/{formats.copy_mark(path.name)}"
     return Member(shown(path.name), package, detected, path.stat().st_size, opener)
 
 
+def _is_like_history(path: Path) -> bool:
+    """Whether a file's name or its first letter is such that it might hold plays."""
+    with path.open("rb") as file:
+        start = file.read(4096).removeprefix(lines.BOM).lstrip()
+    return path.suffix.lower() in formats.SUFFIXES or start.startswith((b"[", b"{"))
+
+
+def _neither(path: Path) -> BadInput:
+    return BadInput(
+        f"{path.name} is not a ZIP, JSON or CSV file.",
+        hint="Give the ZIP that Spotify sent, the folder it unpacks to, or one of its files.",
+    )
+
+
 def _opener(path: Path) -> Opener:
     return lambda: path.open("rb")
-
-
-def _first_object(opener: Opener) -> object:
-    """The first object among the first rows, or None; DamagedFile where no row can be read."""
-    with opener() as stream:
-        rows = islice(reader.rows(stream), _PEEKED_ROWS)
-        return next((row for _, row in rows if isinstance(row, dict)), None)
 
 
 def _is_safe(name: str) -> bool:

@@ -1,6 +1,9 @@
-"""Owns how the files of a Spotify data export are told apart: by name, else by their keys.
+"""Owns how history files, Spotify's and others, are told apart: by name, else by their keys.
 
 Never opens a file and never judges a row.
+
+Which keys a service's rows have is told, with its sources, in `normalise/scrobblers.py` and
+`normalise/lastfm.py`; how its files are wrapped in `scaffold.py`, `tables.py` and `maloja.py`.
 """
 
 from __future__ import annotations
@@ -20,7 +23,21 @@ Format = Literal[
     "account_podcast",
     "account_audiobook",
     "account_streaming",
+    "your_spotify",
+    "your_spotify_csv",
+    "maloja",
+    "maloja_tsv",
+    "maloja_database",
+    "koito",
+    "listenbrainz",
+    "lastfm",
+    "lastfm_csv",
+    "lastfmstats",
+    "lastfmstats_csv",
 ]
+
+# Where no name tells, files that end so are looked into.
+SUFFIXES: Final = frozenset((".json", ".jsonl", ".ndjson", ".csv", ".tsv"))
 
 # What browsers and file managers add to the name of a second download: "endsong_0 (1).json".
 _COPY: Final = r"(?P<copy> ?\(\d+\)| \d+| copy(?: \d+)?| - copy(?: \(\d+\))?)?\.json"
@@ -40,18 +57,30 @@ _NAMES: Final = tuple(
     (re.compile(stem + _COPY, re.IGNORECASE | re.ASCII), name) for stem, name in _STEMS.items()
 )
 
+# The names that other programs give; all others are known by their keys.
+_SERVICES: Final[dict[str, Format]] = {
+    r"maloja_export(?:_\d+)*\.json": "maloja",
+    r"malojadb\.sqlite": "maloja_database",
+    r"koito_export(?:_\d+)?\.json": "koito",
+}
+_SERVICE_NAMES: Final = tuple(
+    (re.compile(pattern, re.IGNORECASE | re.ASCII), name) for pattern, name in _SERVICES.items()
+)
+
 # The other files of the packages: private, of no use, never opened (FACTS 5.1).
 _OTHER: Final = re.compile(
     r"(?:userdata|useraddress|userprompts|payments?|identity|identifiers|inferences|follow|"
     r"marquee|playlist|searchqueries|yourlibrary|yoursoundcapsule|wrapped|messagedata|"
-    r"duonewfamily|familyplan|podcastinteractivity|config\.json)",
+    r"duonewfamily|familyplan|podcastinteractivity|config\.json|"
+    # ListenBrainz' other files (listenbrainz/background/export.py); what was loved is no play.
+    r"feedback\.jsonl|pinned_recording\.jsonl|user\.json|lovedtracks)",
     re.IGNORECASE,
 )
 
 
 def by_name(basename: str) -> Format | None:
     """The format a history file's base name tells, or None (FACTS 5.1, 5.2)."""
-    for pattern, name in _NAMES:
+    for pattern, name in (*_NAMES, *_SERVICE_NAMES):
         if pattern.fullmatch(basename):
             return name
     return None
@@ -83,7 +112,7 @@ def by_keys(row: object) -> Format | None:
     if "ts" in row and "ms_played" in row:
         return "extended_audio"
     if "endTime" not in row or "msPlayed" not in row:
-        return None
+        return _service_by_keys(row)
     if "trackName" in row or "artistName" in row:
         return "account_music"
     if "episodeName" in row or "podcastName" in row:
@@ -93,6 +122,38 @@ def by_keys(row: object) -> Format | None:
     return None
 
 
+def _service_by_keys(row: dict[str, object]) -> Format | None:
+    track = row.get("track")
+    if "track_metadata" in row:
+        return "listenbrainz"
+    if isinstance(track, dict) and "listened_at" in row and "artists" in row:
+        return "koito"
+    if isinstance(track, dict) and "time" in row and "artists" in track:
+        return "maloja"
+    if "played_at" in row and "id" in row:
+        return "your_spotify"
+    if isinstance(track, str) and "artist" in row and "date" in row:
+        return "lastfmstats"
+    if isinstance(row.get("artist"), dict) and "name" in row and ("date" in row or "@attr" in row):
+        return "lastfm"
+    return None
+
+
 def source_of(name: Format) -> Source:
-    """The source that rows of this format count as: `account` or `extended`."""
-    return "account" if name.startswith("account_") else "extended"
+    """The source that rows of this format count as."""
+    return _SOURCES.get(name, "account" if name.startswith("account_") else "extended")
+
+
+_SOURCES: Final[dict[Format, Source]] = {
+    "your_spotify": "your_spotify",
+    "your_spotify_csv": "your_spotify",
+    "maloja": "maloja",
+    "maloja_tsv": "maloja",
+    "maloja_database": "maloja",
+    "koito": "koito",
+    "listenbrainz": "listenbrainz",
+    "lastfm": "lastfm",
+    "lastfm_csv": "lastfm",
+    "lastfmstats": "lastfm",
+    "lastfmstats_csv": "lastfm",
+}

@@ -8,6 +8,7 @@ had already unpacked; the rows in there are someone's plays.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import struct
 import zlib
@@ -16,12 +17,15 @@ from typing import TYPE_CHECKING, BinaryIO, Final, cast
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipInfo
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from _typeshed import WriteableBuffer
 
 METHODS: Final = frozenset((ZIP_STORED, ZIP_DEFLATED))
 
 _LOCAL_HEADER: Final = struct.Struct("<4s22xHH")
 _PACKED_CHUNK: Final = 16 * 1024
+_HASHED_CHUNK: Final = 1 << 20
 
 
 def unpacked(archive: BinaryIO, info: ZipInfo) -> BinaryIO:
@@ -34,10 +38,27 @@ def unpacked(archive: BinaryIO, info: ZipInfo) -> BinaryIO:
     return cast("BinaryIO", _Unpacked(archive, info))
 
 
+def packed_sha256(archive: BinaryIO, info: ZipInfo) -> str | None:
+    """The SHA-256 of a member as it is packed, at a fraction of the work that unpacking it takes.
+
+    Members of which it is equal unpack to the same bytes. None where it is damaged; `archive` is
+    closed.
+    """
+    digest = hashlib.sha256(f"{info.compress_type} {info.file_size} {info.CRC}:".encode())
+    with _Unpacked(archive, info) as member:
+        try:
+            for piece in member.packed():
+                digest.update(piece)
+        except (BadZipFile, EOFError):
+            return None
+    return digest.hexdigest()
+
+
 class _Unpacked(io.RawIOBase):
     def __init__(self, archive: BinaryIO, info: ZipInfo) -> None:
         super().__init__()
         self._archive = archive
+        self._offset = info.header_offset
         self._header_offset: int | None = info.header_offset
         self._packed_left = info.compress_size
         self._left = info.file_size
@@ -53,6 +74,12 @@ class _Unpacked(io.RawIOBase):
         if not self.closed:
             self._archive.close()
         super().close()
+
+    def packed(self) -> Iterator[bytes]:
+        """The bytes as they are packed, in pieces; nothing has been read before."""
+        self._find_data(self._offset)
+        while piece := self._packed(_HASHED_CHUNK):
+            yield piece
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
         view = memoryview(buffer).cast("B")

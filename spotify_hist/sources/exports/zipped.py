@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import io
 import shutil
+import stat
 import struct
 import tempfile
 import weakref
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import IO, TYPE_CHECKING, BinaryIO, Final, cast
 
 from spotify_hist.errors import BadInput
-from spotify_hist.sources.exports.unpack import METHODS, unpacked
+from spotify_hist.sources.exports.unpack import METHODS, packed_sha256, unpacked
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,6 +31,7 @@ AGAIN: Final = "Download it again."
 # Whatever its ratio, a member this small is no bomb; a short file of equal rows packs very well.
 _HARMLESS_BYTES: Final = 256 * 1024
 _DIRECTORY_BYTES_PER_MEMBER: Final = 512
+_LOCAL_HEADER_BYTES: Final = 30
 _SPOOL_BYTES: Final = 16 * 1024 * 1024
 
 
@@ -45,13 +47,20 @@ class Caps:
 
 @dataclass(frozen=True)
 class Entry:
-    """A file of a ZIP or folder. `container` opens it seekable; `problem` bars reading it."""
+    """A file of a ZIP or folder. `container` opens it seekable.
+
+    `problem` bars reading it, which is told as a failure where it may be history; `aside` is why it
+    is left unread although nothing is wrong with it. `packed_sha256` is that of `unpack`, of
+    members of a ZIP.
+    """
 
     name: str
     size: int
     opener: Opener
     container: Opener
     problem: BadInput | None = None
+    aside: str | None = None
+    packed_sha256: Callable[[], str | None] = lambda: None
 
 
 def is_zip(path: Path) -> bool:
@@ -77,6 +86,7 @@ def entries(label: str, container: Opener, caps: Caps) -> Iterator[Entry]:
         careful = _CarefulFile(file, caps.max_members * _DIRECTORY_BYTES_PER_MEMBER, crowd)
         try:
             with zipfile.ZipFile(cast("IO[bytes]", careful)) as archive:
+                overlapping = _overlapping(archive.infolist(), archive.start_dir)
                 infos = [info for info in archive.infolist() if not info.is_dir()]
         except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, struct.error):
             raise BadInput(
@@ -94,7 +104,9 @@ def entries(label: str, container: Opener, caps: Caps) -> Iterator[Entry]:
             size=info.file_size,
             opener=opener,
             container=_Spool(opener),
-            problem=_problem(label, info, caps),
+            problem=_problem(label, info, caps, is_overlapping=id(info) in overlapping),
+            aside="a link" if stat.S_ISLNK(info.external_attr >> 16) else None,
+            packed_sha256=partial(_packed_sha256, container, info),
         )
 
 
@@ -113,12 +125,33 @@ def shown(name: str) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in name)
 
 
-def _problem(label: str, info: zipfile.ZipInfo, caps: Caps) -> BadInput | None:
+def _overlapping(infos: Sequence[zipfile.ZipInfo], end: int) -> set[int]:
+    """The `id` of each member that reaches into what lies behind it; `end` is where all must end.
+
+    Bombs of a few kilobytes are made of members that share their packed data.
+    """
+    found: set[int] = set()
+    for info in sorted(infos, key=lambda info: info.header_offset, reverse=True):
+        # What the header has beyond this is told nowhere but in the header itself.
+        least = _LOCAL_HEADER_BYTES + len(info.orig_filename) + info.compress_size
+        if info.header_offset + least > end:
+            found.add(id(info))
+        end = min(end, info.header_offset)
+    return found
+
+
+def _problem(
+    label: str, info: zipfile.ZipInfo, caps: Caps, *, is_overlapping: bool
+) -> BadInput | None:
     """What bars reading a member, or None."""
     name = f"{shown(info.filename)} in {label}"
     by_hand = "Unpack it yourself and give the folder instead."
     if info.flag_bits & 0x1:
         return BadInput(f"{label} is protected by a password.", hint=by_hand)
+    if is_overlapping:
+        return BadInput(
+            f"{name} shares its place with another file, as no export does.", hint=AGAIN
+        )
     if info.compress_type not in METHODS:
         return BadInput(f"{name} is packed in a way that cannot be read here.", hint=by_hand)
     if info.file_size > caps.max_unpacked_bytes:
@@ -141,6 +174,10 @@ def _is_zip_name(name: str) -> bool:
 
 def _open_member(container: Opener, info: zipfile.ZipInfo) -> BinaryIO:
     return unpacked(container(), info)
+
+
+def _packed_sha256(container: Opener, info: zipfile.ZipInfo) -> str | None:
+    return packed_sha256(container(), info)
 
 
 class _CarefulFile:

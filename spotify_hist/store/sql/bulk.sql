@@ -1,45 +1,28 @@
 -- The fast way for ordinary files of the extended history: DuckDB reads them itself. It must give
 -- what normalise.extended_row gives, row for row; a file with a single row that is not plainly good
 -- is left to that function. Every column is read as JSON text, so that no type is guessed; every
--- cast may fail, because DuckDB does not promise to look at the conditions first. Of keys that
--- nobody reads it bears more than the row reader: NaN, deep nesting, numbers beyond 64 bits.
+-- cast may fail, because DuckDB does not promise to look at the conditions first.
 
--- step: read
-create or replace temp table bulk_rows as
-select
-    file_index, ts, ms_played, platform, conn_country, master_metadata_track_name,
-    master_metadata_album_artist_name, master_metadata_album_album_name, spotify_track_uri,
-    episode_name, episode_show_name, spotify_episode_uri, audiobook_title, audiobook_uri,
-    audiobook_chapter_uri, audiobook_chapter_title, reason_start, reason_end, shuffle, skipped,
-    offline, offline_timestamp, incognito_mode
-from read_json(
-    $paths,
-    format = 'array',
-    columns = {
-        ts: 'JSON', ms_played: 'JSON', platform: 'JSON', conn_country: 'JSON',
-        master_metadata_track_name: 'JSON', master_metadata_album_artist_name: 'JSON',
-        master_metadata_album_album_name: 'JSON', spotify_track_uri: 'JSON',
-        episode_name: 'JSON', episode_show_name: 'JSON', spotify_episode_uri: 'JSON',
-        audiobook_title: 'JSON', audiobook_uri: 'JSON', audiobook_chapter_uri: 'JSON',
-        audiobook_chapter_title: 'JSON', reason_start: 'JSON', reason_end: 'JSON',
-        shuffle: 'JSON', skipped: 'JSON', offline: 'JSON', offline_timestamp: 'JSON',
-        incognito_mode: 'JSON'
-    }
-);
+-- step: create
+-- grain: one row of one file. Rows that DuckDB read have no row_index yet, as rows are numbered in
+-- the order they lie in; of a row that is not plainly good it is -1.
+create or replace table keyed_rows as {keys} limit 0;
 
--- step: good_files
--- The files all of whose rows are plainly good, with their first row and number of rows.
+-- step: create_files
+-- grain: one file that DuckDB has read; the rowid of its first row
+create or replace table bulk_files (file_id integer, first_row bigint);
+
+-- step: counted
 with
 
-judged as (
+texts as (
     select
-        file_index,
-        rowid,
-        coalesce(
-            regexp_full_match(ts, '"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ"')
-            and try_cast(ts[2:-3] as timestamp) >= timestamp '2006-01-01'
-            and right(ts[2:-3], 2) <> '60'
-            and ts[13:14] <> '24'
+        $file_ids[file_index::bigint + 1]::integer as file_id,
+        case when coalesce(
+            regexp_full_match(
+                ts, '"20\d\d-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ"'
+            )
+            and try_cast(substring(ts, 2, 19) as timestamp) >= timestamp '2006-01-01'
             and regexp_full_match(ms_played, '\d{1,9}')
             and try_cast(ms_played as bigint) <= 604800000
             and (offline_timestamp is null or regexp_full_match(offline_timestamp, '\d{1,18}'))
@@ -72,25 +55,8 @@ judged as (
             and (audiobook_uri is null or starts_with(audiobook_uri, '"spotify:'))
             and (audiobook_chapter_uri is null or starts_with(audiobook_chapter_uri, '"spotify:')),
             false
-        ) as is_good
-    from bulk_rows
-)
-
-select file_index, min(rowid), count(*)
-from judged
-group by file_index
-having bool_and(is_good);
-
--- step: stage
-insert into stage by name
-with
-
-texts as (
-    select
-        files.file_id,
-        (bulk_rows.rowid - files.first_row)::integer as row_index,
-        files.package,
-        epoch_ms(try_cast(ts[2:-3] as timestamp)) as played_at_ms,
+        ) then null else -1 end::integer as row_index,
+        epoch_ms(try_cast(substring(ts, 2, 19) as timestamp)) as played_at_ms,
         try_cast(ms_played as bigint) as ms_played,
         nullif(platform ->> '$', '') as platform,
         nullif(conn_country ->> '$', '') as country,
@@ -112,8 +78,21 @@ texts as (
         try_cast(offline as boolean) as offline,
         nullif(try_cast(offline_timestamp as bigint), 0) as offline_timestamp,
         try_cast(incognito_mode as boolean) as incognito
-    from bulk_rows
-    inner join bulk_files as files using (file_index)
+    from read_json(
+        $paths,
+        format = 'array',
+        maximum_object_size = 4194304,
+        columns = {
+            ts: 'JSON', ms_played: 'JSON', platform: 'JSON', conn_country: 'JSON',
+            master_metadata_track_name: 'JSON', master_metadata_album_artist_name: 'JSON',
+            master_metadata_album_album_name: 'JSON', spotify_track_uri: 'JSON',
+            episode_name: 'JSON', episode_show_name: 'JSON', spotify_episode_uri: 'JSON',
+            audiobook_title: 'JSON', audiobook_uri: 'JSON', audiobook_chapter_uri: 'JSON',
+            audiobook_chapter_title: 'JSON', reason_start: 'JSON', reason_end: 'JSON',
+            shuffle: 'JSON', skipped: 'JSON', offline: 'JSON', offline_timestamp: 'JSON',
+            incognito_mode: 'JSON'
+        }
+    )
 ),
 
 kinds as (
@@ -131,7 +110,7 @@ kinds as (
 select
     file_id,
     row_index,
-    package,
+    null as package,
     'extended' as source,
     played_at_ms,
     kind,
@@ -153,5 +132,32 @@ select
     end as album,
     case kind when 'audiobook_chapter' then book_uri end as album_uri,
     platform, country, reason_start, reason_end, shuffle, skipped, offline, offline_timestamp,
-    incognito
-from kinds;
+    incognito,
+    null::varchar as artist_uri, null::varchar as album_artist, null::varchar as context_uri,
+    null::varchar as private, 1 as nth
+from kinds
+
+-- step: read
+insert into keyed_rows by name
+{keys};
+
+-- step: read_files
+-- grain: one file of the last reading; whether all of its rows are plainly good
+select file_id, min(rowid), count(*), bool_and(row_index is null)
+from keyed_rows
+where file_id in (select unnest($file_ids::integer[]))
+group by file_id;
+
+-- step: take
+insert into bulk_files values ($file_id, $first_row);
+
+-- step: keyed
+-- The rows of all files with their numbers; not those of files that were left to the row reader.
+create or replace temp view {view} as
+select
+    (rows.file_id + {file_offset})::integer as file_id,
+    coalesce(rows.row_index, (rows.rowid - files.first_row)::integer) as row_index,
+    rows.* exclude (file_id, row_index)
+from {schema}.keyed_rows as rows
+left join {schema}.bulk_files as files using (file_id)
+where rows.row_index >= 0 or rows.row_index is null and files.first_row is not null;

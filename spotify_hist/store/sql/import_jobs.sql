@@ -5,30 +5,125 @@ select
     coalesce((select max(import_id) from import_jobs), 0) + 1,
     coalesce((select max(file_id) from import_files), 0);
 
+-- step: known_files
+select distinct
+    import_files.format, import_files.content_sha256, import_files.packed_sha256,
+    import_files.records
+from import_files
+inner join import_jobs using (import_id)
+where
+    import_jobs.user_id = $user_id
+    and import_jobs.undone_at is null
+    and import_files.damage is null
+    and import_files.rejected = 0
+    and import_files.format not like 'account%';
+
+-- step: unknown_files
+select count(*)
+from import_files
+where list_contains($file_ids::integer[], file_id) and content_file_id = file_id;
+
 -- step: add_file
+-- A file with the bytes of an earlier one that still stands says the very same records, and shares
+-- its rows. Not so account data: which of several equal rows one is depends on the files beside it.
 insert into import_files by name
+with
+
+earlier as (
+    select import_files.*
+    from import_files
+    inner join import_jobs using (import_id)
+    where
+        import_files.content_sha256 = $sha256
+        and import_files.file_id = import_files.content_file_id
+        and import_files.format = $format
+        and import_files.format not like 'account%'
+        and import_files.records = $records
+        and import_files.rejected = $rejected
+        and import_files.damage is not distinct from $damage
+        and import_jobs.user_id = $user_id
+        and import_jobs.undone_at is null
+    order by import_files.file_id
+    limit 1
+)
+
 select
     $file_id as file_id, $import_id as import_id, $name as name, $package as package,
-    $format as format, $sha256 as content_sha256,
-    coalesce((
-        select min(earlier.file_id)
-        from import_files as earlier
-        inner join import_jobs using (import_id)
-        where earlier.content_sha256 = $sha256
-            and earlier.file_id = earlier.content_file_id
-            and earlier.damage is not distinct from $damage
-            and import_jobs.user_id = $user_id
-    ), $file_id) as content_file_id,
-    $records as records, $rejected as rejected, $damage as damage;
+    $format as format, $sha256 as content_sha256, $packed_sha256 as packed_sha256,
+    coalesce(earlier.file_id, $file_id) as content_file_id,
+    $records as records, $rejected as rejected, $damage as damage,
+    coalesce($first::timestamptz, earlier.first_played_at) as first_played_at,
+    coalesce($last::timestamptz, earlier.last_played_at) as last_played_at,
+    coalesce($kinds::json, earlier.kinds) as kinds
+from (select 1) as one
+left join earlier on true;
 
 -- step: add_rejected
 insert into rejected_rows
 select $file_id, unnest($indexes::integer[]), unnest($reasons::varchar[]);
 
+-- step: add_privates
+insert into record_privates
+select record_id, file_id, max(private)
+from {keyed}
+where private is not null
+group by record_id, file_id;
+
+-- step: count_files
+update import_files
+set new = told.new,
+    upgraded = told.upgraded,
+    duplicate = import_files.records - import_files.rejected - told.new - told.upgraded
+from (
+    select
+        unnest($file_ids::integer[]) as file_id,
+        unnest($new::bigint[]) as new,
+        unnest($upgraded::bigint[]) as upgraded
+) as told
+where import_files.file_id = told.file_id;
+
 -- step: add_import
 insert into import_jobs by name
 select
     $import_id as import_id, $user_id as user_id, $started::timestamptz as started_at,
-    $finished::timestamptz as finished_at, $records as records, $new as new,
-    $upgraded as upgraded, $duplicate as duplicate, $rejected as rejected,
-    $plays_added as plays_added;
+    $finished::timestamptz as finished_at, $keep_private as keep_private,
+    $plays_added as plays_added, $gaps_closed as gaps_closed, $ignored::varchar[] as ignored,
+    $failed::json as failed, sum(records) as records, sum(new) as new, sum(upgraded) as upgraded,
+    sum(duplicate) as duplicate, sum(rejected) as rejected
+from import_files
+where import_id = $import_id;
+
+-- step: mark_undone
+update import_jobs set undone_at = $now::timestamptz where import_id = $import_id;
+
+-- step: imports
+select
+    import_jobs.import_id, import_jobs.user_id, users.name as user, users.timezone,
+    epoch_us(import_jobs.started_at) as started_us,
+    epoch_us(import_jobs.finished_at) as finished_us, epoch_us(import_jobs.undone_at) as undone_us,
+    import_jobs.records, import_jobs.new, import_jobs.upgraded, import_jobs.duplicate,
+    import_jobs.rejected, import_jobs.plays_added, import_jobs.gaps_closed,
+    import_jobs.keep_private, import_jobs.ignored, import_jobs.failed::varchar as failed
+from import_jobs
+inner join users using (user_id)
+where
+    ($import_id is null or import_jobs.import_id = $import_id)
+    and ($user_id is null or import_jobs.user_id = $user_id)
+order by import_jobs.import_id desc
+limit $limit;
+
+-- step: files
+select
+    file_id, import_id, name, package, format, content_sha256 as sha256, packed_sha256, records,
+    new, upgraded, duplicate, rejected as rejected_count, damage,
+    epoch_us(first_played_at) as first_us, epoch_us(last_played_at) as last_us,
+    kinds::varchar as kinds
+from import_files
+where list_contains($import_ids::integer[], import_id)
+order by file_id;
+
+-- step: rejected
+select file_id, row_index, reason
+from rejected_rows
+where file_id in (select file_id from import_files where import_id = $import_id)
+order by file_id, row_index;

@@ -4,18 +4,30 @@
 -- step: macros
 create or replace temp macro name_key(name) as
     lower(trim(regexp_replace(nfc_normalize(name), '\s+', ' ', 'g')));
+create or replace temp macro artist_id_of(uri, name) as
+    coalesce(split_part(uri, ':', 3), 'local:' || sha1(name));
+create or replace temp macro album_id_of(uri, artist, name) as
+    coalesce(split_part(uri, ':', 3), 'local:' || sha1(coalesce(artist, '') || '|' || name));
 
 -- step: bounds
-select epoch_us(min(played_at)), epoch_us(max(played_at)), count(*) from {touched};
+select
+    epoch_us(min(played_at)),
+    epoch_us(max(played_at)),
+    count(*),
+    count(*) filter (where source not in ('extended', 'account', 'api')),
+    count(*) filter (where source <> 'extended')
+from {touched};
 
 -- step: surroundings
--- Whether there are records just before and just after a stretch, and how many are in it.
+-- Whether there are records just before and just after a stretch, how many are in it, and how many
+-- of scrobblers are so near that a rule may reach them.
 select
-    count(*) filter (where played_at <= $low),
-    count(*) filter (where played_at >= $high),
-    count(*) filter (where played_at between $low and $high)
+    count(*) filter (where played_at between $low_reach and $low),
+    count(*) filter (where played_at between $high and $high_reach),
+    count(*) filter (where played_at between $low and $high),
+    count(*) filter (where source not in ('extended', 'account', 'api'))
 from play_records
-where user_id = $user_id and played_at between $low_reach and $high_reach;
+where user_id = $user_id and played_at between $low_far and $high_far;
 
 -- step: scope_all
 create or replace temp table scope as
@@ -26,8 +38,9 @@ from play_records
 where user_id = $user_id and played_at between $low and $high;
 
 -- step: scope_islands
--- No rule joins records more than 65 s apart, so a pause of 70 s between any two neighbouring
--- records parts them: only the islands that hold a touched instant need to be rebuilt.
+-- No rule joins records more than 65 s apart, where there are scrobblers 22 minutes: a pause that is
+-- longer than the reach of the rules, between any two neighbouring records, parts them. Only the
+-- islands that hold a touched instant need to be rebuilt.
 create or replace temp table scope as
 with
 
@@ -44,8 +57,9 @@ instants as (
 marked as (
     select
         played_at,
-        coalesce(played_at - lag(played_at) over (order by played_at) > interval 70 second, true)
-            as is_first
+        coalesce(
+            played_at - lag(played_at) over (order by played_at) > $reach::interval, true
+        ) as is_first
     from instants
 ),
 
@@ -71,6 +85,10 @@ inner join islands on play_records.played_at = islands.played_at
 semi join changed on islands.island = changed.island
 where play_records.user_id = $user_id and play_records.played_at between $low and $high;
 
+-- step: count_others
+select count(*) filter (where source <> 'extended'), count(*) filter (where track_id like 'local:%')
+from scope;
+
 -- step: sources
 -- What is in scope, and which rules have anything to say about it: `echoes` are API records soon
 -- after another one of the same track, `mixed` islands hold records of several sources.
@@ -91,6 +109,9 @@ from (
         source <> first_value(source) over (partition by island) as is_mixed
     from scope
 );
+
+-- step: no_api_heads
+create or replace temp table api_heads (record_id uuid, head_id uuid);
 
 -- step: api_heads
 -- Within the API the same track under 2 s apart is one play.
@@ -124,9 +145,10 @@ from chained;
 
 -- step: heads
 -- grain: one name of what one source says is one play; the record that speaks for it tells the
--- instant. Extended rows far from every other source can match nothing and stay out. A whole second
--- is less exact than milliseconds (FACTS 3.7); old account files call an episode a track, newer ones
--- say what it is. Every name counts, so that a later export with another one parts nothing.
+-- instant. Extended rows far from every other source can match nothing and stay out, unless all are
+-- wanted: what lacks a URI, and what scrobblers noted, may be any of them. A whole second is less
+-- exact than milliseconds (FACTS 3.7); old account files call an episode a track, newer ones say
+-- what it is. Every name counts, so that a later export with another one parts nothing.
 create or replace temp table heads as
 with
 
@@ -135,7 +157,7 @@ minutes as (
     from (
         select distinct (epoch(played_at)::bigint // 60) * 60 as minute
         from scope
-        where source <> 'extended'
+        where source in ('account', 'api')
     )
 ),
 
@@ -160,7 +182,10 @@ ranked as (
                 record_id
         ) as rank
     from near
-    where source <> 'extended' or $has_unidentified or minute in (select minute from minutes)
+    where
+        source <> 'extended'
+        or $wants_all
+        or minute in (select minute from minutes)
 ),
 
 named as (
@@ -310,6 +335,176 @@ select
     ) as place
 from pairs;
 
+-- step: count_service
+select count(*) from scope where source = $service;
+
+-- step: spans
+-- grain: one stretch of time in which a scrobbler's instant may mean one play, as settled so far
+-- (`whole_id`); at first the plays of Spotify's own sources. A scrobbler notes the start or the end
+-- of a play: from 2 minutes before its start, for pauses, to 5 s after its end, but no further back
+-- than 22 minutes. Where the listened time is not known the play is taken for one of 20 minutes;
+-- where only the account data tells of it, its end is somewhere in a minute. `form` is the instant
+-- of a scrobbler that is meant: its `start`, its `end`, or `any`.
+create or replace temp table spans as
+with
+
+told as (
+    select
+        coalesce(joined.into_id, heads.head_id) as whole_id,
+        heads.source,
+        epoch_ms(heads.played_at) as end_ms,
+        heads.ms_played,
+        case
+            when heads.source = 'api' and epoch_ms(heads.played_at) % 1000 <> 0 then 0
+            when heads.source = 'extended' then 1
+            when heads.source = 'api' then 2
+            else 3
+        end as vagueness
+    from heads
+    left join joined using (head_id)
+    where heads.source in ('extended', 'account', 'api')
+),
+
+wholes as (
+    select
+        whole_id,
+        min_by(end_ms, vagueness) as end_ms,
+        min_by(ms_played, case source when 'extended' then 0 else 1 end)
+            filter (where ms_played is not null) as ms_played,
+        bool_and(source = 'account') as is_minute
+    from told
+    group by whole_id
+)
+
+select
+    whole_id,
+    'any' as form,
+    end_ms - least(coalesce(ms_played, 1200000), 1200000) - 120000 as low_ms,
+    end_ms + case when is_minute then 65000 else 5000 end as high_ms,
+    end_ms - coalesce(ms_played, 0) as start_ms,
+    end_ms,
+    case when is_minute then 60000 else 0 end as blur_ms
+from wholes;
+
+-- step: propose_noted
+-- A play that a scrobbler noted, and the plays it may be: the same id before the same names, plays
+-- less than 10 minutes away before others. So near, the distance tells repeats of a song not apart
+-- (the end of one is the start of the next): they are taken in the order of time, which leaves none
+-- over where there is a place for all. Exports name the album's artist (FACTS 5.3), scrobblers the
+-- performer: where start or end is told within 5 s, another artist is no obstacle.
+create or replace temp table candidates as
+with
+
+wholes as (
+    select heads.*, coalesce(joined.into_id, heads.head_id) as whole_id
+    from heads
+    left join joined using (head_id)
+),
+
+keys as (
+    select whole_id, track_id as key, 0 as worse
+    from wholes
+    where track_id is not null
+    union
+    select whole_id, unnest([artist_key, album_artist_key]) || chr(31) || title_key, 1
+    from wholes
+    where title_key <> ''
+    union
+    select whole_id, chr(30) || title_key, 2
+    from wholes
+    where title_key <> ''
+),
+
+noted as (
+    select distinct
+        head_id,
+        epoch_ms(played_at) as end_ms,
+        epoch_ms(played_at) - coalesce(ms_played, 0) as start_ms
+    from heads
+    where source = $service
+),
+
+points as (
+    select head_id, start_ms as noted_ms, 'end' as form, end_ms as point_ms from noted
+    union all
+    select head_id, start_ms, 'start', start_ms from noted where end_ms - start_ms <= 1200000
+),
+
+told as (
+    select points.*, point_ms // 1500000 as block, keys.key
+    from points
+    inner join keys on points.head_id = keys.whole_id
+),
+
+marks as (
+    select
+        spans.*, keys.key, keys.worse,
+        unnest(range(low_ms // 1500000, high_ms // 1500000 + 1)) as block
+    from spans
+    inner join keys using (whole_id)
+),
+
+pairs as (
+    select
+        marks.whole_id as left_id, told.head_id as right_id, marks.worse, told.noted_ms,
+        marks.high_ms,
+        least(
+            greatest(marks.end_ms - point_ms, point_ms - marks.end_ms - blur_ms, 0),
+            greatest(marks.start_ms - point_ms, point_ms - marks.start_ms - blur_ms, 0)
+        ) as distance_ms
+    from told
+    inner join marks
+        on told.key = marks.key
+        and told.block = marks.block
+        and told.point_ms between marks.low_ms and marks.high_ms
+    where marks.form in ('any', told.form)
+)
+
+select
+    left_id,
+    right_id,
+    row_number() over (
+        order by worse, distance_ms // 600000, noted_ms, high_ms, left_id, right_id
+    ) as place
+from pairs
+where worse < 2 or distance_ms <= 5000;
+
+-- step: add_spans
+-- What one scrobbler noted is known to the next: within 5 s, start and start or end and end. What
+-- your_spotify keeps is what the API told it (FACTS 3.3): the end of a play of unknown length.
+insert into spans by name
+with
+
+noted as (
+    select distinct
+        coalesce(joined.into_id, heads.head_id) as whole_id,
+        heads.source = 'your_spotify' and joined.into_id is null as is_end,
+        epoch_ms(heads.played_at) as end_ms,
+        heads.ms_played
+    from heads
+    left join joined using (head_id)
+    where heads.source = $service
+),
+
+instants as (
+    select whole_id, 'end' as form, end_ms as at_ms from noted
+    union all
+    select whole_id, 'start', end_ms - coalesce(ms_played, 0)
+    from noted
+    where coalesce(ms_played, 0) <= 1200000
+)
+
+select
+    whole_id, form, at_ms - 5000 as low_ms, at_ms + 5000 as high_ms, at_ms as start_ms,
+    at_ms as end_ms, 0 as blur_ms
+from instants
+union all
+select
+    whole_id, 'any', end_ms - least(coalesce(ms_played, 1200000), 1200000) - 120000, end_ms + 5000,
+    end_ms - coalesce(ms_played, 0), end_ms, 0
+from noted
+where is_end;
+
 -- step: choose
 -- Best for both sides at once: repeated until nothing is left, this is 'closest first, one to one'.
 create or replace temp table chosen as
@@ -336,21 +531,21 @@ with
 
 headed as (
     select
-        scope.record_id, scope.play_id as old_play_id, scope.played_at,
+        scope.record_id, scope.source, scope.play_id as old_play_id, scope.played_at,
         coalesce(api_heads.head_id, scope.head_id) as head_id
     from scope
     left join api_heads using (record_id)
 )
 
 select
-    headed.record_id, headed.old_play_id, headed.played_at,
+    headed.record_id, headed.source, headed.old_play_id, headed.played_at,
     coalesce(joined.into_id, headed.head_id) as play_id
 from headed
 left join joined using (head_id);
 
 -- step: assign_plain
 create or replace temp table assigned as
-select record_id, play_id as old_play_id, played_at, head_id as play_id from scope;
+select record_id, source, play_id as old_play_id, played_at, head_id as play_id from scope;
 
 -- step: count_moved
 select count(*) from assigned where play_id <> old_play_id;
@@ -386,12 +581,11 @@ select
 from play_records
 where
     user_id = $user_id
-    and played_at between $low and $high {narrowed} {unshared}
-order by played_at;
+    and played_at between $low and $high {narrowed} {unshared};
 
 -- step: insert_merged
--- Each field from the best record: extended over account over api; context and milliseconds from
--- the api.
+-- Each field from the best record: extended over account over api over scrobblers; context and
+-- milliseconds from the api.
 insert into plays by name
 with
 
@@ -408,7 +602,9 @@ ranked as (
         row_number() over (
             partition by play_id
             order by
-                case source when 'extended' then 0 when 'account' then 1 else 2 end,
+                case source
+                    when 'extended' then 0 when 'account' then 1 when 'api' then 2 else 3
+                end,
                 track_id like 'local:%' nulls last, kind = 'track', record_id
         ) as rank,
         row_number() over (
@@ -418,7 +614,10 @@ ranked as (
                     when source = 'api' and epoch_ms(played_at) % 1000 <> 0 then 0
                     when source = 'extended' then 1
                     when source = 'api' then 2
-                    else 3
+                    when source = 'account' then 3
+                    when source = 'your_spotify' then 4
+                    when ms_played is not null then 5
+                    else 6
                 end,
                 played_at, record_id
         ) as time_rank,
@@ -426,7 +625,9 @@ ranked as (
             partition by play_id
             order by
                 track_id is null, track_id like 'local:%',
-                case source when 'extended' then 0 when 'api' then 1 else 2 end,
+                case source
+                    when 'extended' then 0 when 'api' then 1 when 'account' then 2 else 3
+                end,
                 kind = 'track', record_id
         ) as track_rank
     from told

@@ -1,7 +1,7 @@
 -- From staged rows to records. `stage` holds the fields of model.Record, the file and the row.
 
 -- step: create_stage
-create or replace {temporary} table stage (
+create or replace temp table stage (
     file_id integer,
     row_index integer,
     package varchar,
@@ -29,26 +29,32 @@ create or replace {temporary} table stage (
     private varchar
 );
 
--- step: key_stage
+-- step: counted
+-- The staged rows where none is of account data.
+select *, 1 as nth from stage
+
+-- step: counted_equal
+select *, 1 as nth from stage where source <> 'account'
+union all
+select
+    *,
+    row_number() over (
+        partition by package, played_at_ms, ms_played, kind, artist, title, album
+        order by file_id, row_index
+    )::integer as nth
+from stage
+where source = 'account'
+
+-- step: keys
 -- record_id: equal only where every kept field is equal (FACTS 6.2). head_id: what one source says
 -- is one play. For `extended` the names stay out of it where a URI tells the content, so that a
 -- later export with a renamed artist is the same play; for `account` the kind stays out, because
 -- old files list episodes as tracks (FACTS 5.1), and the n-th equal row of one export is the n-th
--- of another.
-create or replace {temporary} table keyed as
+-- of another. For a scrobbler the album stays out: only some of its exports tell it.
 with
 
 counted as (
-    select *, 1 as nth from stage where source <> 'account'
-    union all
-    select
-        *,
-        row_number() over (
-            partition by package, played_at_ms, ms_played, kind, artist, title, album
-            order by file_id, row_index
-        )::integer as nth
-    from stage
-    where source = 'account'
+    {counted}
 ),
 
 identified as (
@@ -84,10 +90,14 @@ described as (
                 coalesce(offline::varchar, ''), coalesce(offline_timestamp::varchar, ''),
                 coalesce(incognito::varchar, '')
             )
-            else concat_ws(
+            when 'api' then concat_ws(
                 chr(31), $user_id, 'api', played_at_ms,
                 coalesce(track_id, ''), coalesce(context_uri, ''), coalesce(artist_uri, ''),
                 coalesce(album_uri, ''), coalesce(album_artist, '')
+            )
+            else concat_ws(
+                chr(31), $user_id, source, played_at_ms, coalesce(ms_played::varchar, ''),
+                coalesce(uri, ''), coalesce(artist, ''), coalesce(title, '')
             )
         end as head,
         concat_ws(
@@ -101,41 +111,48 @@ select
     md5(case source when 'api' then head || chr(30) || rest else head end)::uuid as head_id,
     epoch_ms(played_at_ms)::timestamp at time zone 'UTC' as played_at,
     * exclude (head, names, rest, played_at_ms, package)
-from described;
+from described
+
+-- step: count_keyed
+select count(*), count(private), count(distinct record_id) from {keyed};
+
+-- step: count_known
+select count(*)
+from play_records
+where
+    user_id = $user_id
+    and played_at between (select min(played_at) from {keyed})
+    and (select max(played_at) from {keyed});
+
+-- step: fresh
+create or replace temp view fresh as select * from {rows};
 
 -- step: find_fresh
--- The records not known yet, each once, with the first row that said it.
-create or replace temp table fresh as
-with
-
-known as (
+-- The records not known yet, where no two rows say the same one.
+create or replace temp table fresh_rows as
+select keyed.*
+from {keyed} as keyed
+anti join (
     select record_id
     from play_records
     where
         user_id = $user_id
         and played_at between (select min(played_at) from {keyed})
         and (select max(played_at) from {keyed})
-),
+) as known using (record_id);
 
-unknown as (
-    select keyed.* from {keyed} as keyed anti join known using (record_id)
-),
-
-repeated as (
+-- step: drop_repeated
+-- Each record once, with the first row that said it.
+delete from fresh_rows
+using (
     select record_id, min((file_id, row_index)) as first_row
-    from unknown
+    from fresh_rows
     group by record_id
     having count(*) > 1
-)
-
-select unknown.* from unknown anti join repeated using (record_id)
-union all
-select unknown.*
-from unknown
-inner join repeated
-    on unknown.record_id = repeated.record_id
-    and (unknown.file_id, unknown.row_index) = repeated.first_row
-order by played_at;
+) as repeated
+where
+    fresh_rows.record_id = repeated.record_id
+    and (fresh_rows.file_id, fresh_rows.row_index) <> repeated.first_row;
 
 -- step: insert_fresh
 insert into play_records by name
@@ -172,27 +189,44 @@ where
     import_files.content_file_id = import_files.file_id
     or keyed.record_id in (select record_id from fresh);
 
+-- step: tell_each
+-- What each fresh record tells of its track, artist and album.
+create or replace temp view told as
+select
+    track_id, source, kind, title, artist, album, album_artist, played_at,
+    artist_id_of(artist_uri, artist) as artist_id,
+    album_id_of(album_uri, artist, album) as album_id
+from fresh;
+
+-- step: tell
+-- grain: one thing as one source tells of it in some records. What a record tells of names depends
+-- on nothing else, and of the instants only the latest matters.
+create or replace temp table told_rows as
+select
+    track_id, source, kind, title, artist, album, album_artist,
+    max(played_at) as played_at,
+    artist_id_of(artist_uri, artist) as artist_id,
+    album_id_of(album_uri, artist, album) as album_id
+from {records}
+group by track_id, source, kind, title, artist, album, album_artist, artist_uri, album_uri;
+
+-- step: told
+create or replace temp view told as select * from told_rows;
+
 -- step: upsert_tracks
--- Which source names a track best: api, then extended, then account; then the latest play. A
--- maximum of all that is stored, so that the order of arrival does not matter.
+-- Which source names a track best: api, then extended, then account, then scrobblers; then the
+-- latest play. A maximum of all that is stored, so that the order of arrival does not matter.
 insert into tracks by name
 with
 
-told as (
+named as (
     select
         track_id,
         max(row(
-            case source when 'api' then 3 when 'extended' then 2 else 1 end,
-            played_at,
-            title,
-            coalesce(split_part(artist_uri, ':', 3), 'local:' || sha1(artist)),
-            coalesce(
-                split_part(album_uri, ':', 3),
-                'local:' || sha1(coalesce(artist, '') || '|' || album)
-            ),
-            kind
+            case source when 'api' then 3 when 'extended' then 2 when 'account' then 1 else 0 end,
+            played_at, title, artist_id, album_id, kind
         )) as best
-    from fresh
+    from told
     where track_id is not null
     group by track_id
 )
@@ -201,7 +235,7 @@ select
     track_id,
     best[1] as named_rank, best[2] as named_at, best[3] as title, best[4] as artist_id,
     best[5] as album_id, best[6] as kind
-from told
+from named
 on conflict (track_id) do update set
     kind = excluded.kind,
     title = excluded.title,
@@ -220,37 +254,28 @@ where
 
 -- step: upsert_artists
 insert into artists by name
-select
-    coalesce(split_part(artist_uri, ':', 3), 'local:' || sha1(artist)) as artist_id,
-    max(artist) as name
-from (select distinct artist, artist_uri from fresh where artist is not null)
-group by 1
+select artist_id, max(artist) as name
+from told
+where artist is not null
+group by artist_id
 on conflict (artist_id) do update set name = greatest(artists.name, excluded.name);
 
 -- step: upsert_albums
 insert into albums by name
-select
-    coalesce(
-        split_part(album_uri, ':', 3), 'local:' || sha1(coalesce(artist, '') || '|' || album)
-    ) as album_id,
-    max(album) as name
-from (select distinct album, album_uri, artist from fresh where album is not null)
-group by 1
+select album_id, max(album) as name
+from told
+where album is not null
+group by album_id
 on conflict (album_id) do update set name = greatest(albums.name, excluded.name);
 
 -- step: find_names
--- grain: one name that a fresh record gives one id. Exports name the album's artist (FACTS 5.3).
+-- grain: one name that is told of one id. Exports name the album's artist (FACTS 5.3).
 create or replace temp table fresh_names as
 with
 
 things as (
-    select distinct
-        track_id, title, artist, album, album_artist,
-        coalesce(split_part(artist_uri, ':', 3), 'local:' || sha1(artist)) as artist_id,
-        coalesce(
-            split_part(album_uri, ':', 3), 'local:' || sha1(coalesce(artist, '') || '|' || album)
-        ) as album_id
-    from fresh
+    select distinct track_id, title, artist, album, album_artist, artist_id, album_id
+    from told
 ),
 
 credited as (
@@ -337,10 +362,7 @@ plays_seen as (
     group by assigned.play_id
 )
 
-select
-    count(*) filter (where is_fresh),
-    count(*) - $former
-from plays_seen;
+select count(*) filter (where is_fresh) from plays_seen;
 
 -- step: create_track_details
 create or replace temp table track_details as
@@ -373,3 +395,25 @@ select distinct on (track_id, position) track_id, position, artist_id
 from credits
 order by track_id, position, artist_id
 on conflict (track_id, position) do update set artist_id = excluded.artist_id;
+
+-- step: days
+-- grain: one UTC day with rows
+select epoch_us(date_trunc('day', played_at)) as day_us, count(*) as rows
+from {keyed}
+group by day_us
+order by day_us;
+
+-- step: part_start
+-- The end of the longest pause of a day.
+select epoch_us(arg_max(played_at, pause))
+from (
+    select played_at, played_at - lag(played_at) over (order by played_at) as pause
+    from {keyed}
+    where played_at >= $day and played_at < $day + interval 1 day
+);
+
+-- step: part
+create or replace temp view part as
+select *
+from {keyed}
+where played_at >= timestamptz '{first}' and played_at < timestamptz '{end}';

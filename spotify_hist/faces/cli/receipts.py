@@ -1,0 +1,182 @@
+"""Owns how the account of an import is told: as a receipt for people and as JSON.
+
+Never imports, and never writes but through `output`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from spotify_hist.errors import ExitCode
+from spotify_hist.faces.cli.listing import counted
+from spotify_hist.model import iso
+from spotify_hist.settings import system_timezone
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from spotify_hist.faces.cli.output import Output
+    from spotify_hist.settings import Settings
+    from spotify_hist.store.import_jobs import FileAccount, Receipt
+
+_SHOWN_FILES = 40
+_SHOWN_ROWS = 10
+_SHOWN_NAMES = 5
+_KINDS = {
+    "track": "track",
+    "episode": "episode",
+    "audiobook_chapter": "audiobook chapter",
+    "unknown": "nameless row",
+}
+_COUNTS = ("import_id", "records", "new", "upgraded", "duplicate", "rejected", "plays_added")
+
+
+def as_json(receipt: Receipt) -> dict[str, object]:
+    """The receipt as DESIGN 7 fixes it."""
+    return {name: getattr(receipt, name) for name in _COUNTS} | {
+        "user": receipt.user,
+        "dry_run": receipt.is_dry_run,
+        "gaps_closed": receipt.gaps_closed,
+        "first_played_at": _iso(receipt.first),
+        "last_played_at": _iso(receipt.last),
+        "kinds": receipt.kinds,
+        "files": [_file_as_json(file) for file in receipt.files],
+        "ignored": list(receipt.ignored),
+        "failed": [error.as_dict() for error in receipt.failed],
+    }
+
+
+def account_as_json(receipt: Receipt) -> dict[str, object]:
+    """The receipt of an import that is over, and when it was made and undone."""
+    return as_json(receipt) | {
+        "started_at": iso(receipt.started_at),
+        "finished_at": iso(receipt.finished_at),
+        "undone_at": _iso(receipt.undone_at),
+        "keep_private": receipt.keep_private,
+    }
+
+
+def zone_of(settings: Settings, receipt: Receipt) -> str:
+    """The time zone whose days a receipt tells (DESIGN 1)."""
+    return receipt.timezone or settings.text("timezone") or system_timezone()
+
+
+def exit_code(receipt: Receipt) -> int:
+    """6 where whole files failed beside good ones, 3 where rows did, else 0."""
+    if receipt.failed or any(file.damage for file in receipt.files):
+        return int(ExitCode.PARTIAL)
+    return int(ExitCode.BAD_INPUT if receipt.rejected else ExitCode.OK)
+
+
+def tell(out: Output, receipt: Receipt, timezone: str) -> None:
+    """The receipt in words; days are those of `timezone`."""
+    if receipt.is_dry_run:
+        out.line("A dry run: nothing was changed. This is what the import would do.")
+    _tell_counts(out, receipt, timezone)
+    if len(receipt.files) > 1:
+        _tell_files(out, receipt)
+    for file in receipt.files:
+        _tell_trouble(out, file)
+    if receipt.ignored:
+        shown = ", ".join(receipt.ignored[:_SHOWN_NAMES])
+        rest = len(receipt.ignored) - _SHOWN_NAMES
+        out.note(
+            f"Not listening history, left unread: {shown}"
+            + (f" and {rest} more." * (rest > 0) or ".")
+        )
+
+
+def names(receipt: Receipt) -> list[str]:
+    """The names of the files, without the folder that all are in."""
+    folders = {file.name.rpartition("/")[0] for file in receipt.files}
+    if len(folders) > 1:
+        return [file.name for file in receipt.files]
+    return [file.name.rpartition("/")[2] for file in receipt.files]
+
+
+def _tell_counts(out: Output, receipt: Receipt, timezone: str) -> None:
+    name = f"Import for {receipt.user}" if receipt.is_dry_run else _title(receipt)
+    files = f" in {counted(len(receipt.files), 'file')}" if len(receipt.files) > 1 else ""
+    out.line(f"{name}: {counted(receipt.records, 'row')} read{files}")
+    for label, count, meaning in (
+        ("new", receipt.new, "plays not known before"),
+        ("upgraded", receipt.upgraded, "told more about plays already known"),
+        ("duplicate", receipt.duplicate, "said again what was known"),
+        ("rejected", receipt.rejected, "could not be read, see below"),
+    ):
+        if count or label != "rejected":
+            out.line(f"  {count:>11,}  {label:<9}  {meaning}")
+    if receipt.first and receipt.last:
+        kinds = ", ".join(
+            counted(count, _KINDS.get(kind, kind)) for kind, count in receipt.kinds.items()
+        )
+        out.line(f"Plays of {_days(receipt.first, receipt.last, timezone)}:")
+        out.line(f"  {kinds}")
+    closed = f", gaps closed: {receipt.gaps_closed:,}" if receipt.gaps_closed else ""
+    out.line(f"Plays added: {receipt.plays_added:,}{closed}")
+
+
+def _title(receipt: Receipt) -> str:
+    return f"Import {receipt.import_id} for {receipt.user}"
+
+
+def _days(first: datetime, last: datetime, timezone: str) -> str:
+    from zoneinfo import ZoneInfo
+
+    days = [f"{moment.astimezone(ZoneInfo(timezone)):%Y-%m-%d}" for moment in (first, last)]
+    return days[0] if days[0] == days[1] else f"{days[0]} to {days[1]}"
+
+
+def _tell_files(out: Output, receipt: Receipt) -> None:
+    """A line for each file, as many as a person reads."""
+    from spotify_hist.analytics.run import Column
+
+    counts = ("rows", "new", "upgraded", "duplicate", "rejected")
+    out.table(
+        [*(Column(name, "integer") for name in counts), Column("file", "text")],
+        [
+            (file.records, file.new, file.upgraded, file.duplicate, file.rejected_count, name)
+            for file, name in zip(receipt.files, names(receipt), strict=True)
+        ][:_SHOWN_FILES],
+        "UTC",
+    )
+    if len(receipt.files) > _SHOWN_FILES:
+        rest = len(receipt.files) - _SHOWN_FILES
+        out.note(f"and {counted(rest, 'more file')}; --format json lists them all.")
+
+
+def _tell_trouble(out: Output, file: FileAccount) -> None:
+    """Where a file broke off, and examples of its rejected rows with the reasons of all."""
+    for index, reason in file.rejected[:_SHOWN_ROWS]:
+        out.note(f"Rejected: {file.name}, row {index}: {reason}")
+    rest = len(file.rejected) - _SHOWN_ROWS
+    if rest > 0:
+        reasons = Counter(reason for _, reason in file.rejected[_SHOWN_ROWS:]).most_common(3)
+        told = ", ".join(f"{reason} ({count:,})" for reason, count in reasons)
+        out.note(
+            f"Rejected: {file.name}: {counted(rest, 'more row')}, mostly: {told}. "
+            "--format json lists them all."
+        )
+    if file.damage:
+        out.note(f"Damaged: {file.name}: {file.damage}. Download the export again for the rest.")
+
+
+def _file_as_json(file: FileAccount) -> dict[str, object]:
+    return {
+        "name": file.name,
+        "format": file.format,
+        "records": file.records,
+        "new": file.new,
+        "upgraded": file.upgraded,
+        "duplicate": file.duplicate,
+        "rejected": [{"index": index, "reason": reason} for index, reason in file.rejected],
+        "damage": file.damage,
+        "first_played_at": _iso(file.first),
+        "last_played_at": _iso(file.last),
+        "kinds": dict(file.kinds),
+    }
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else iso(moment)
