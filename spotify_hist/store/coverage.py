@@ -58,9 +58,7 @@ def page_result(connection: Connection, user_id: int, before: Before) -> PageRes
     return PageResult(new, late, bool(is_unknown))
 
 
-def find_gap(
-    connection: Connection, user_id: int, before: Before, now: datetime
-) -> Gap | None:
+def find_gap(connection: Connection, user_id: int, before: Before, now: datetime) -> Gap | None:
     """Record the gap before a full page that shares nothing with what was known (FACTS 3.9).
 
     It begins at the newest play known before and ends at the first play of the page after that:

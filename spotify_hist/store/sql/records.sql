@@ -273,38 +273,29 @@ on conflict (album_id) do update set name = greatest(albums.name, excluded.name)
 create or replace temp table fresh_names as
 with
 
-things as (
-    select distinct track_id, title, artist, album, album_artist, artist_id, album_id
+keyed_names as (
+    select
+        track_id, artist_id, album_id,
+        name_key(title) as title_key, name_key(album) as album_key,
+        name_key(artist) as artist_key, name_key(album_artist) as album_artist_key
     from told
 ),
 
-credited as (
-    select distinct
-        track_id, title, album, artist_id, album_id,
-        unnest([artist, album_artist]) as artist,
-        unnest([true, false]) as is_own
-    from things
-),
-
-keyed_names as (
+names as (
     select
-        * exclude (title, album, artist),
-        name_key(artist) as artist_key, name_key(title) as title_key, name_key(album) as album_key
-    from credited
-    where artist is not null
+        unnest([
+            {'entity': 'track', 'key': artist_key || chr(31) || title_key, 'id': track_id},
+            {'entity': 'track', 'key': album_artist_key || chr(31) || title_key, 'id': track_id},
+            {'entity': 'album', 'key': artist_key || chr(31) || album_key, 'id': album_id},
+            {'entity': 'album', 'key': album_artist_key || chr(31) || album_key, 'id': album_id},
+            {'entity': 'artist', 'key': artist_key, 'id': artist_id}
+        ]) as name
+    from keyed_names
 )
 
-select 'track' as entity, artist_key || chr(31) || title_key as name_key, track_id as id
-from keyed_names
-where track_id is not null and title_key is not null
-union
-select 'album', artist_key || chr(31) || album_key, album_id
-from keyed_names
-where album_key is not null
-union
-select 'artist', artist_key, artist_id
-from keyed_names
-where is_own;
+select distinct name.entity as entity, name.key as name_key, name.id as id
+from names
+where name.key is not null and name.id is not null;
 
 -- step: insert_names
 insert into told_names by name
