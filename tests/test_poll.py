@@ -24,7 +24,7 @@ from spotify_hist.faces.cli.main import run
 from spotify_hist.sandbox.answers import account_id
 from spotify_hist.sandbox.faults import QUOTA_EXCEEDED, Faults
 from spotify_hist.sources.spotify.vault import stem_of
-from spotify_hist.store import journal, listeners
+from spotify_hist.store import database, journal, listeners
 from spotify_hist.store.database import Database
 from spotify_hist.store.gate import Gate
 
@@ -63,6 +63,26 @@ def logged(home: Household) -> list[tuple[str, str]]:
     with home.database.read() as connection:
         found = journal.entries(connection)
     return [(each.level, each.message) for each in reversed(found)]
+
+
+@pytest.mark.parametrize("limit", ["1MB", "3MB"])
+def test_a_page_that_needs_more_memory_than_pages_do_gets_it(
+    anna: Household, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    """Whether DuckDB runs out of it at the beginning or on the way, the second try is without."""
+    tried: list[bool] = []
+    really = Database.write
+
+    def noted(self: Database, label: str, *, is_small: bool = False) -> object:
+        tried.append(is_small)
+        return really(self, label, is_small=is_small)
+
+    monkeypatch.setitem(database._SMALL, "memory_limit", limit)
+    monkeypatch.setattr(Database, "write", noted)
+    [result] = anna.poll()
+    assert (result.new, result.error) == (50, None)
+    assert tried == [True, False]
+    assert anna.rows("select count(*) from plays") == [(50,)]
 
 
 def test_what_spotify_shows_is_in_the_history(anna: Household) -> None:

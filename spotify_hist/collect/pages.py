@@ -13,9 +13,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from spotify_hist import normalise
+from spotify_hist.errors import BadInput
 from spotify_hist.model import Account, ApiTrack, Record
 from spotify_hist.store import checkpoints, coverage, journal, listeners, records
-from spotify_hist.store.database import instant
+from spotify_hist.store.database import OUT_OF_MEMORY, instant
 
 if TYPE_CHECKING:
     from spotify_hist.collect.spool import Spool, SpooledPage
@@ -91,12 +92,19 @@ def settle(page: SpooledPage, spool: Spool, database: Database, clock: Clock) ->
     if body is None:
         spool.set_aside(page.path)
         return None
-    outcome = _commit(page, body, database, clock)
+    try:
+        outcome = _commit(page, body, database, clock, is_small=True)
+    except BadInput as error:
+        if error.code != OUT_OF_MEMORY:
+            raise
+        outcome = _commit(page, body, database, clock, is_small=False)
     spool.remove(page)
     return outcome
 
 
-def _commit(page: SpooledPage, body: Body, database: Database, clock: Clock) -> Outcome | None:
+def _commit(
+    page: SpooledPage, body: Body, database: Database, clock: Clock, *, is_small: bool
+) -> Outcome | None:
     """Rows, gaps, checkpoint and job run of one page in one transaction.
 
     None where its file is gone meanwhile: somebody else committed it, or removed its listener.
@@ -113,7 +121,7 @@ def _commit(page: SpooledPage, body: Body, database: Database, clock: Clock) -> 
                 tracks.append(track)
         else:
             rejected += 1
-    with database.write(page.job, is_small=True) as connection:
+    with database.write(page.job, is_small=is_small) as connection:
         if not page.path.exists():
             return None
         now = clock()

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 Connection = duckdb.DuckDBPyConnection
 
+OUT_OF_MEMORY = "out_of_memory"  # the code of that error
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PAUSE_S = 0.05
 # A file of another kind must not make DuckDB fetch a reader for it from the network.
@@ -43,8 +44,9 @@ _CONFIG: _Config = {
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
 }
-# Where fifty rows are written, threads and the order of rows without one cost more than they give.
-_SMALL: _Config = {"threads": 1, "preserve_insertion_order": False}
+# Where fifty rows are written, threads and the order of rows without one cost more than they give,
+# and what was read need not be kept.
+_SMALL: _Config = {"threads": 1, "preserve_insertion_order": False, "memory_limit": "64MB"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ _DAMAGE = (
     "not a valid duckdb", "corrupt", "checksum", "serializ", "could not read enough bytes",
     "is a directory", "sqlite_scanner",
 )  # fmt: skip
+_NO_MEMORY = ("out of memory", "failed to allocate", "could not allocate")
 _BROKEN = ("input/output error", "fsync failed", "could not write")
 _HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 
@@ -118,7 +121,8 @@ class Database:
         """One write transaction, alone with the file; rolled back if the block raises.
 
         Creates the file and brings its schema up to date first. `is_small`: a few rows
-        only, which need less memory and no second thread. `room`: for many rows.
+        only, which need less memory (BadInput `out_of_memory` where they need more after all) and
+        no second thread. `room`: for many rows.
         """
         more: _Config = _SMALL if is_small else {}
         if room is not None:
@@ -290,11 +294,11 @@ def _translate(path: Path, text: str) -> SpotifyHistError | None:
         )
     if any(sign in lower for sign in ("no space left", "file too large", "disk quota")):
         return StorageFull(f"The disk of {path} is full.")
-    if "out of memory" in lower or "failed to allocate" in lower:
+    if any(sign in lower for sign in _NO_MEMORY):
         return BadInput(
             "There is not memory enough for this.",
             hint="Raise the setting import.memory_mb, or close other programs.",
-            code="out_of_memory",
+            code=OUT_OF_MEMORY,
         )
     if "version number" in lower or "newer version" in lower:
         return NewerDatabase(f"{path} was written by a newer DuckDB than the one installed.")
