@@ -96,7 +96,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("import.max_rows", 5_000_000, "Most rows one import may have.", minimum=1),
     Option(
         "import.memory_mb",
-        300,
+        550,  # DuckDB reads JSON with one thread only where it has less than 500
         "Memory DuckDB takes for an import before it turns to the disk, in megabytes.",
         minimum=100,
     ),
