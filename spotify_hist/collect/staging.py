@@ -66,8 +66,7 @@ def stage_members(
     in their order.
 
     Files that say what a `known` one says are not read again; the others are unpacked while DuckDB
-    reads those before them. Raises BadInput where there are more
-    than `max_rows`.
+    reads those before them. Raises BadInput where there are more than `max_rows`.
     """
     bulk.create(space.connection, user_id)
     files = [

@@ -64,10 +64,10 @@ def key_files(connection: Connection, files: Sequence[BulkFile], user_id: int) -
             taken |= key_files(connection, [file], user_id)
         return taken
     found = connection.execute(_step("read_files"), {"file_ids": file_ids}).fetchall()
-    good = [(file_id, first, count) for file_id, first, count, is_good in found if is_good]
-    for file_id, first_row, _ in good:
-        connection.execute(_step("take"), {"file_id": file_id, "first_row": first_row})
-    return {file_id: count for file_id, _, count in good}
+    good = {file_id: (first_row, count) for file_id, first_row, count, is_good in found if is_good}
+    first_rows = [first_row for first_row, _ in good.values()]
+    connection.execute(_step("take"), {"file_ids": list(good), "first_rows": first_rows})
+    return {file_id: count for file_id, (_, count) in good.items()}
 
 
 def key_stage(connection: Connection, user_id: int) -> None:

@@ -90,10 +90,10 @@ def close_gaps_of_page(
     paging = {**where, "is_backfill": is_backfill}
     before, closings = _count(connection, user_id)
     if closings:
-        connection.execute(_step("settle_spanned_gaps"), paging)
+        connection.execute(_with_condition("settle_spanned_gaps", "is_spanned"), paging)
     if not before:
         return 0
-    connection.execute(_step("close_spanned_gaps"), {**paging, "now": now})
+    connection.execute(_with_condition("close_spanned_gaps", "is_spanned"), {**paging, "now": now})
     _close_filled_gaps(connection, user_id, now)
     return before - _count(connection, user_id)[0]
 
@@ -125,7 +125,7 @@ def reopen_gaps(connection: Connection, user_id: int, now: datetime, import_id: 
         undoing = {**where, "import_id": import_id}
         connection.execute(_step("find_doubtful"), undoing)
         connection.execute(_step("drop_closings"), undoing)
-        connection.execute(_with_is_filled("drop_unfilled"), where)
+        connection.execute(_with_condition("drop_unfilled", "is_filled"), where)
         connection.execute(_step("open_unproven_gaps"), where)
         _close_filled_gaps(connection, user_id, now)
     return max(_count(connection, user_id)[0] - before, 0)
@@ -138,12 +138,13 @@ def _count(connection: Connection, user_id: int) -> tuple[int, int]:
 
 
 def _close_filled_gaps(connection: Connection, user_id: int, now: datetime) -> None:
-    connection.execute(_with_is_filled("note_filled_gaps"), {"user_id": user_id})
+    connection.execute(_with_condition("note_filled_gaps", "is_filled"), {"user_id": user_id})
     connection.execute(_step("close_noted_gaps"), {"user_id": user_id, "now": now})
 
 
-def _with_is_filled(name: str) -> str:
-    return _step(name).replace("{is_filled}", _step("is_filled"))
+def _with_condition(name: str, condition: str) -> str:
+    """A statement with a condition that several share in its place."""
+    return _step(name).replace(f"{{{condition}}}", _step(condition))
 
 
 def open_gaps(

@@ -29,13 +29,7 @@ _FIELDS = (
 
 
 @click.command("list")
-@click.option(
-    "--limit",
-    type=click.IntRange(1, 1_000_000),
-    default=20,
-    show_default=True,
-    help="How many at most.",
-)
+@listing.limit_option(20)
 @listing.format_option
 @click.pass_obj
 def list_(app: App, limit: int, form: str) -> None:

@@ -27,13 +27,7 @@ _FIELDS = (
 @click.command()
 @click.option("--job", metavar="NAME", help="Only this job: poll, backfill, import, undo, enrich.")
 @click.option("--failed", is_flag=True, help="Only what failed.")
-@click.option(
-    "--limit",
-    type=click.IntRange(1, 1_000_000),
-    default=20,
-    show_default=True,
-    help="How many at most.",
-)
+@listing.limit_option(20)
 @listing.format_option
 @click.pass_obj
 def jobs(app: App, job: str | None, failed: bool, limit: int, form: str) -> None:

@@ -18,7 +18,9 @@ from spotify_hist.faces.cli.output import FORMATS, Format
 from spotify_hist.settings import Settings, system_timezone
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    from click.decorators import FC
 
     from spotify_hist.analytics.run import Column
     from spotify_hist.collect.logins import LoginState
@@ -36,6 +38,17 @@ format_option = click.option(
     show_default=True,
     help="How the list is written.",
 )
+
+
+def limit_option(default: int) -> Callable[[FC], FC]:
+    """The option `--limit` of a list."""
+    return click.option(
+        "--limit",
+        type=click.IntRange(1, 1_000_000),
+        default=default,
+        show_default=True,
+        help="How many at most.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,13 +26,7 @@ _LEVELS = ("info", "warning", "error")
 @click.option("--level", type=click.Choice(_LEVELS), help="Only this level and graver ones.")
 @click.option("--text", metavar="T", help="Only messages with these words, in any case.")
 @click.option("--since", metavar="WHEN", help="Only since then: 30m, 12h, 2d, or 2026-11-01.")
-@click.option(
-    "--limit",
-    type=click.IntRange(1, 1_000_000),
-    default=100,
-    show_default=True,
-    help="How many at most.",
-)
+@listing.limit_option(100)
 @listing.format_option
 @click.pass_context
 def logs(

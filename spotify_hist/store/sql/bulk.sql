@@ -149,7 +149,7 @@ where file_id in (select unnest($file_ids::integer[]))
 group by file_id;
 
 -- step: take
-insert into bulk_files values ($file_id, $first_row);
+insert into bulk_files select unnest($file_ids::integer[]), unnest($first_rows::bigint[]);
 
 -- step: keyed
 -- The rows of all files with their numbers; not those of files that were left to the row reader.

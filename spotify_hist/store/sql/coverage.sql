@@ -68,37 +68,32 @@ select
     (select count(*) from coverage_gaps where user_id = $user_id and closed_at is null) as open,
     (select count(*) from gap_closings where user_id = $user_id) as closings;
 
--- step: close_spanned_gaps
+-- step: is_spanned
 -- Across sources and tellings one play's instant differs by 5 seconds at most (FACTS 6.2).
+exists (
+    select 1
+    from keyed
+    where keyed.played_at between after_at - interval 5 second and after_at + interval 5 second
+)
+and (
+    $is_backfill
+    or before_at <= (select max(keyed.played_at) from keyed) + interval 5 second
+)
+
+-- step: close_spanned_gaps
 update coverage_gaps
 set closed_at = $now::timestamptz
 where
     user_id = $user_id
     and closed_at is null
-    and exists (
-        select 1
-        from keyed
-        where keyed.played_at between after_at - interval 5 second and after_at + interval 5 second
-    )
-    and (
-        $is_backfill
-        or before_at <= (select max(keyed.played_at) from keyed) + interval 5 second
-    );
+    and {is_spanned};
 
 -- step: settle_spanned_gaps
 -- A gap that a page fills stays closed, whatever becomes of the imports that reach across it.
 delete from gap_closings
 where
     user_id = $user_id
-    and exists (
-        select 1
-        from keyed
-        where keyed.played_at between after_at - interval 5 second and after_at + interval 5 second
-    )
-    and (
-        $is_backfill
-        or before_at <= (select max(keyed.played_at) from keyed) + interval 5 second
-    );
+    and {is_spanned};
 
 -- step: is_filled
 -- Between any two neighbouring plays there is less than half a minute in which nothing is known to
