@@ -225,11 +225,11 @@ def _add_files(
     """Write down the files, before their rows are committed; their ids."""
     nothing = tallies.Told()
     file_ids = [last_file_id + file.number for file in staged.files]
-    for file_id, file in zip(file_ids, staged.files, strict=True):
-        import_jobs.add_file(
-            connection,
-            import_id,
-            user_id,
+    import_jobs.add_files(
+        connection,
+        import_id,
+        user_id,
+        [
             import_jobs.FileToAdd(
                 file_id=file_id,
                 name=file.name,
@@ -241,8 +241,10 @@ def _add_files(
                 damage=file.damage,
                 rejected=file.rejected,
                 told=staged.told.get(file.number, nothing),
-            ),
-        )
+            )
+            for file_id, file in zip(file_ids, staged.files, strict=True)
+        ],
+    )
     known = [last_file_id + file.number for file in staged.files if file.is_known]
     if import_jobs.unknown_files(connection, known):
         raise Temporary("An import that had read the same files was undone meanwhile.")

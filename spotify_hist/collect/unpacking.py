@@ -23,10 +23,13 @@ if TYPE_CHECKING:
     from spotify_hist.store.import_jobs import KnownFile
 
 _CHUNK = 1 << 20
+# Of the first batch, which is waited for; each one after it is twice as large, up to the last.
+_FIRST_BATCH_BYTES = 32_000_000
 _BATCH_BYTES = 256_000_000
 # DuckDB and Python do not agree on text that holds NUL.
 _NUL = b"\\u0000"
 _TAIL = 64
+_FEW = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +113,11 @@ class Unpacker:
 
 def _batches(members: Sequence[Member]) -> Iterator[list[tuple[int, Member]]]:
     batch: list[tuple[int, Member]] = []
-    size = 0
+    size, most = 0, _FIRST_BATCH_BYTES
     for number, member in enumerate(members, 1):
-        if batch and size + member.size > _BATCH_BYTES:
+        if batch and size + member.size > most:
             yield batch
-            batch, size = [], 0
+            batch, size, most = [], 0, min(2 * most, _BATCH_BYTES)
         batch.append((number, member))
         size += member.size
     if batch:
@@ -134,6 +137,17 @@ def _chunks(member: Member) -> Iterator[bytes]:
         raise _UnreadableError from None
 
 
+def _has_nul(chunk: bytes) -> bool:
+    """Whether text holds an escaped NUL. Single bytes are found much faster than words, so that
+    looking at the few backslashes of ordinary text is worth it."""
+    at = -1
+    for _ in range(_FEW):
+        at = chunk.find(b"\\", at + 1)
+        if at < 0 or chunk.startswith(_NUL, at):
+            return at >= 0
+    return _NUL in chunk
+
+
 def _unpack(member: Member, path: Path | None) -> tuple[str, bool]:
     """A member's SHA-256, and whether DuckDB may read the copy of it at `path`.
 
@@ -148,7 +162,7 @@ def _unpack(member: Member, path: Path | None) -> tuple[str, bool]:
                 digest.update(chunk)
                 if target is None:
                     continue
-                is_plain = is_plain and _NUL not in chunk and _NUL not in tail + chunk[:_TAIL]
+                is_plain = is_plain and not _has_nul(chunk) and _NUL not in tail + chunk[:_TAIL]
                 tail = (tail + chunk[-_TAIL:])[-_TAIL:]
                 target.write(chunk)
         except _UnreadableError:

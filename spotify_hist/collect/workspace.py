@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from spotify_hist.disk import FULL
 from spotify_hist.errors import BadInput, StorageFull
 from spotify_hist.store import bulk
-from spotify_hist.store.database import Connection, Room, scratch
+from spotify_hist.store.database import Connection, Room, attach, scratch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,8 +37,7 @@ class Workspace:
     def attach(self, connection: Connection) -> None:
         """Make the scratch database readable from another connection as `scratch`."""
         self.connection.close()
-        path = str(self.directory / "scratch.duckdb").replace("'", "''")
-        connection.execute(f"attach '{path}' as scratch (read_only)")
+        attach(connection, self.directory / "scratch.duckdb", "scratch", "read_only")
 
 
 @contextmanager

@@ -47,6 +47,9 @@ _CONFIG: _Config = {
 # Where fifty rows are written, threads and the order of rows without one cost more than they give,
 # and what was read need not be kept.
 _SMALL: _Config = {"threads": 1, "preserve_insertion_order": False, "memory_limit": "64MB"}
+# Rows that DuckDB packs together while they come in. What does not fill such a group is packed by
+# one thread at the end, so that small ones suit many small batches.
+_STAGED_TOGETHER = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,12 +172,14 @@ class Database:
             with self._connection(deadline, read_only=False) as connection:
                 # What is still in the log must not be taken for the new file's.
                 connection.execute("force checkpoint")
-            with self._made_anew() as making, translated(self.path):
-                old, new = (str(path).replace("'", "''") for path in (self.path, making))
-                with duckdb.connect(config=_CONFIG) as connection:
-                    connection.execute(f"attach '{old}' as old (read_only)")
-                    connection.execute(f"attach '{new}' as new")
-                    connection.execute("copy from database old to new")
+            with (
+                self._made_anew() as making,
+                translated(self.path),
+                duckdb.connect(config=_CONFIG) as connection,
+            ):
+                attach(connection, self.path, "old", "read_only")
+                attach(connection, making, "new")
+                connection.execute("copy from database old to new")
 
     @contextmanager
     def _connection(
@@ -246,6 +251,12 @@ def instant(epoch_us: int) -> datetime:
     return _EPOCH + timedelta(microseconds=epoch_us)
 
 
+def attach(connection: Connection, path: Path, name: str, options: str = "") -> None:
+    """Make another database file known to a connection as `name`."""
+    quoted = str(path).replace("'", "''")
+    connection.execute(f"attach '{quoted}' as {name}{f' ({options})' if options else ''}")
+
+
 @contextmanager
 def scratch(path: Path, room: Room) -> Iterator[Connection]:
     """A throw-away database file for staging, removed with its log afterwards.
@@ -255,8 +266,10 @@ def scratch(path: Path, room: Room) -> Iterator[Connection]:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         with translated(path):
-            connection = duckdb.connect(str(path), config=room.config)
+            connection = duckdb.connect(config=room.config)
             try:
+                attach(connection, path, "staging", f"row_group_size {_STAGED_TOGETHER}")
+                connection.execute("use staging")
                 connection.execute("set timezone = 'UTC'")
                 yield connection
             finally:

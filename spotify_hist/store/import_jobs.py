@@ -150,32 +150,34 @@ def next_import_ids(connection: Connection) -> tuple[int, int]:
     return import_id, last_file_id
 
 
-def add_file(connection: Connection, import_id: int, user_id: int, file: FileToAdd) -> None:
-    """Write down a file of an import, before its records are committed."""
+def add_files(
+    connection: Connection, import_id: int, user_id: int, files: Sequence[FileToAdd]
+) -> None:
+    """Write down the files of an import, before their records are committed."""
     connection.execute(
-        _step("add_file"),
+        _step("add_files"),
         {
-            "file_id": file.file_id,
             "import_id": import_id,
             "user_id": user_id,
-            "name": file.name,
-            "package": file.package,
-            "format": file.format,
-            "sha256": file.sha256,
-            "packed_sha256": file.packed_sha256,
-            "records": file.records,
-            "rejected": len(file.rejected),
-            "damage": file.damage,
-            "first": file.told.first,
-            "last": file.told.last,
-            "kinds": json.dumps(file.told.kinds) if file.told.kinds else None,
+            "file_ids": [file.file_id for file in files],
+            "names": [file.name for file in files],
+            "packages": [file.package for file in files],
+            "formats": [file.format for file in files],
+            "sha256s": [file.sha256 for file in files],
+            "packed_sha256s": [file.packed_sha256 for file in files],
+            "records": [file.records for file in files],
+            "rejected": [len(file.rejected) for file in files],
+            "damages": [file.damage for file in files],
+            "firsts": [file.told.first for file in files],
+            "lasts": [file.told.last for file in files],
+            "kinds": [json.dumps(file.told.kinds) if file.told.kinds else None for file in files],
         },
     )
-    if file.rejected:
-        indexes, reasons = zip(*file.rejected, strict=True)
+    rejected = [(file.file_id, *row) for file in files for row in file.rejected]
+    if rejected:
+        file_ids, indexes, reasons = map(list, zip(*rejected, strict=True))
         connection.execute(
-            _step("add_rejected"),
-            {"file_id": file.file_id, "indexes": list(indexes), "reasons": list(reasons)},
+            _step("add_rejected"), {"file_ids": file_ids, "indexes": indexes, "reasons": reasons}
         )
 
 

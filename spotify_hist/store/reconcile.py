@@ -28,7 +28,8 @@ def rebuild(connection: Connection, user_id: int, touched: str) -> tuple[int, in
 
     `touched` has `played_at` and `source` of records that came or went. Returns how many plays
     stood there before and stand there now. Leaves the temp table `assigned` (record_id, source,
-    old_play_id, play_id) for whoever counts what changed.
+    old_play_id, play_id) for whoever counts what changed, but where nothing stood there before and
+    every record is a play of its own.
     """
     step = sql.load("reconcile")
     bounds = step["bounds"].replace("{touched}", touched)
@@ -39,6 +40,8 @@ def rebuild(connection: Connection, user_id: int, touched: str) -> tuple[int, in
     if noted and reach is not FAR:
         reach = FAR
         where, known, _ = _widened(connection, user_id, low, high, reach)
+    if changed >= known and not any(integers(connection, step["plain"], where)):
+        return 0, _insert_single(connection, where)
     is_whole = changed >= known * _WHOLE_SHARE
     if is_whole:
         connection.execute(step["scope_all"], where)
@@ -55,14 +58,19 @@ def rebuild(connection: Connection, user_id: int, touched: str) -> tuple[int, in
     connection.execute(step["shared"])
     narrowed = "" if is_whole else "and record_id in (select record_id from scope)"
     (shared,) = integers(connection, "select count(*) from shared")
-    unshared = "and play_id not in (select play_id from shared)" if shared else ""
-    single = step["insert_single"].replace("{narrowed}", narrowed).replace("{unshared}", unshared)
-    (made,) = integers(connection, single, where)
+    unshared = " and play_id not in (select play_id from shared)" if shared else ""
+    made = _insert_single(connection, where, narrowed + unshared)
     if shared:
         made += integers(connection, step["insert_merged"].replace("{narrowed}", narrowed), where)[
             0
         ]
     return former, made
+
+
+def _insert_single(connection: Connection, where: dict[str, object], narrowed: str = "") -> int:
+    """Insert the plays of the records that are plays of their own; how many."""
+    statement = sql.load("reconcile")["insert_single"].replace("{narrowed}", narrowed)
+    return integers(connection, statement, where)[0]
 
 
 def _widened(

@@ -130,7 +130,11 @@ def commit(
     reconcile.prepare(connection)
     records, private, distinct = integers(connection, step["count_keyed"].replace("{keyed}", keyed))
     fresh = _find_fresh(connection, user_id, keyed, is_large=is_large, repeats=records - distinct)
-    connection.execute(step["insert_rows"].replace("{keyed}", keyed))
+    is_plain = (
+        is_large and not integers(connection, step["count_sharing"].replace("{keyed}", keyed))[0]
+    )
+    rows = step["insert_rows" if is_plain else "insert_unshared_rows"]
+    connection.execute(rows.replace("{keyed}", keyed))
     if fresh:
         connection.execute(step["insert_fresh"], {"user_id": user_id})
     if private:

@@ -1,7 +1,8 @@
 -- The fast way for ordinary files of the extended history: DuckDB reads them itself. It must give
 -- what normalise.extended_row gives, row for row; a file with a single row that is not plainly good
--- is left to that function. Every column is read as JSON text, so that no type is guessed; every
--- cast may fail, because DuckDB does not promise to look at the conditions first.
+-- is left to that function. Columns are read as JSON text, so that no type is guessed, but for those
+-- whose strings cannot be taken for anything else that JSON has: these are read as plain text, which
+-- is faster. Every cast may fail, because DuckDB does not promise to look at the conditions first.
 
 -- step: create
 -- grain: one row of one file. Rows that DuckDB read have no row_index yet, as rows are numbered in
@@ -20,9 +21,9 @@ texts as (
         $file_ids[file_index::bigint + 1]::integer as file_id,
         case when coalesce(
             regexp_full_match(
-                ts, '"20\d\d-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ"'
+                ts, '20\d\d-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ'
             )
-            and try_cast(substring(ts, 2, 19) as timestamp) >= timestamp '2006-01-01'
+            and try_cast(left(ts, 19) as timestamp) >= timestamp '2006-01-01'
             and regexp_full_match(ms_played, '\d{1,9}')
             and try_cast(ms_played as bigint) <= 604800000
             and (offline_timestamp is null or regexp_full_match(offline_timestamp, '\d{1,18}'))
@@ -30,8 +31,12 @@ texts as (
             and (skipped is null or skipped in ('true', 'false'))
             and (offline is null or offline in ('true', 'false'))
             and (incognito_mode is null or incognito_mode in ('true', 'false'))
-            and (platform is null or starts_with(platform, '"'))
-            and (conn_country is null or starts_with(conn_country, '"'))
+            and (
+                coalesce(platform, '') = ''
+                or (platform >= 'A' and platform < '[' or platform >= 'a' and platform < '{')
+                and lower(platform) not in ('true', 'false', 'nan', 'inf', 'infinity')
+            )
+            and (coalesce(conn_country, '') = '' or regexp_full_match(conn_country, '[A-Z][A-Z]'))
             and (
                 master_metadata_track_name is null
                 or starts_with(master_metadata_track_name, '"')
@@ -48,31 +53,39 @@ texts as (
             and (episode_show_name is null or starts_with(episode_show_name, '"'))
             and (audiobook_title is null or starts_with(audiobook_title, '"'))
             and (audiobook_chapter_title is null or starts_with(audiobook_chapter_title, '"'))
-            and (reason_start is null or starts_with(reason_start, '"'))
-            and (reason_end is null or starts_with(reason_end, '"'))
-            and (spotify_track_uri is null or starts_with(spotify_track_uri, '"spotify:'))
-            and (spotify_episode_uri is null or starts_with(spotify_episode_uri, '"spotify:'))
-            and (audiobook_uri is null or starts_with(audiobook_uri, '"spotify:'))
-            and (audiobook_chapter_uri is null or starts_with(audiobook_chapter_uri, '"spotify:')),
+            and (
+                coalesce(reason_start, '') = ''
+                or reason_start >= 'a' and reason_start < '{'
+                and reason_start not in ('true', 'false', 'nan', 'inf', 'infinity')
+            )
+            and (
+                coalesce(reason_end, '') = ''
+                or reason_end >= 'a' and reason_end < '{'
+                and reason_end not in ('true', 'false', 'nan', 'inf', 'infinity')
+            )
+            and (spotify_track_uri is null or starts_with(spotify_track_uri, 'spotify:'))
+            and (spotify_episode_uri is null or starts_with(spotify_episode_uri, 'spotify:'))
+            and (audiobook_uri is null or starts_with(audiobook_uri, 'spotify:'))
+            and (audiobook_chapter_uri is null or starts_with(audiobook_chapter_uri, 'spotify:')),
             false
         ) then null else -1 end::integer as row_index,
-        epoch_ms(try_cast(substring(ts, 2, 19) as timestamp)) as played_at_ms,
+        epoch_ms(try_cast(left(ts, 19) as timestamp)) as played_at_ms,
         try_cast(ms_played as bigint) as ms_played,
-        nullif(platform ->> '$', '') as platform,
-        nullif(conn_country ->> '$', '') as country,
+        nullif(platform, '') as platform,
+        nullif(conn_country, '') as country,
         nullif(master_metadata_track_name ->> '$', '') as track,
         nullif(master_metadata_album_artist_name ->> '$', '') as artist,
         nullif(master_metadata_album_album_name ->> '$', '') as album,
-        spotify_track_uri ->> '$' as track_uri,
+        spotify_track_uri as track_uri,
         nullif(episode_name ->> '$', '') as episode,
         nullif(episode_show_name ->> '$', '') as podcast,
-        spotify_episode_uri ->> '$' as episode_uri,
+        spotify_episode_uri as episode_uri,
         nullif(audiobook_title ->> '$', '') as book,
-        audiobook_uri ->> '$' as book_uri,
-        audiobook_chapter_uri ->> '$' as chapter_uri,
+        audiobook_uri as book_uri,
+        audiobook_chapter_uri as chapter_uri,
         nullif(audiobook_chapter_title ->> '$', '') as chapter,
-        nullif(reason_start ->> '$', '') as reason_start,
-        nullif(reason_end ->> '$', '') as reason_end,
+        nullif(reason_start, '') as reason_start,
+        nullif(reason_end, '') as reason_end,
         try_cast(shuffle as boolean) as shuffle,
         try_cast(skipped as boolean) as skipped,
         try_cast(offline as boolean) as offline,
@@ -83,12 +96,12 @@ texts as (
         format = 'array',
         maximum_object_size = 4194304,
         columns = {
-            ts: 'JSON', ms_played: 'JSON', platform: 'JSON', conn_country: 'JSON',
+            ts: 'VARCHAR', ms_played: 'JSON', platform: 'VARCHAR', conn_country: 'VARCHAR',
             master_metadata_track_name: 'JSON', master_metadata_album_artist_name: 'JSON',
-            master_metadata_album_album_name: 'JSON', spotify_track_uri: 'JSON',
-            episode_name: 'JSON', episode_show_name: 'JSON', spotify_episode_uri: 'JSON',
-            audiobook_title: 'JSON', audiobook_uri: 'JSON', audiobook_chapter_uri: 'JSON',
-            audiobook_chapter_title: 'JSON', reason_start: 'JSON', reason_end: 'JSON',
+            master_metadata_album_album_name: 'JSON', spotify_track_uri: 'VARCHAR',
+            episode_name: 'JSON', episode_show_name: 'JSON', spotify_episode_uri: 'VARCHAR',
+            audiobook_title: 'JSON', audiobook_uri: 'VARCHAR', audiobook_chapter_uri: 'VARCHAR',
+            audiobook_chapter_title: 'JSON', reason_start: 'VARCHAR', reason_end: 'VARCHAR',
             shuffle: 'JSON', skipped: 'JSON', offline: 'JSON', offline_timestamp: 'JSON',
             incognito_mode: 'JSON'
         }

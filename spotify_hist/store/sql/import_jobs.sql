@@ -23,44 +23,63 @@ select count(*)
 from import_files
 where list_contains($file_ids::integer[], file_id) and content_file_id = file_id;
 
--- step: add_file
+-- step: add_files
 -- A file with the bytes of an earlier one that still stands says the very same records, and shares
 -- its rows. Not so account data: which of several equal rows one is depends on the files beside it.
 insert into import_files by name
 with
 
+told as (
+    select
+        unnest($file_ids::integer[]) as file_id,
+        unnest($names::varchar[]) as name,
+        unnest($packages::varchar[]) as package,
+        unnest($formats::varchar[]) as format,
+        unnest($sha256s::varchar[]) as content_sha256,
+        unnest($packed_sha256s::varchar[]) as packed_sha256,
+        unnest($records::bigint[]) as records,
+        unnest($rejected::bigint[]) as rejected,
+        unnest($damages::varchar[]) as damage,
+        unnest($firsts::timestamptz[]) as first_played_at,
+        unnest($lasts::timestamptz[]) as last_played_at,
+        unnest($kinds::json[]) as kinds
+),
+
 earlier as (
-    select import_files.*
-    from import_files
+    select
+        told.file_id,
+        arg_min(import_files, import_files.file_id) as file
+    from told
+    inner join import_files
+        on told.content_sha256 = import_files.content_sha256
+        and told.format = import_files.format
+        and told.records = import_files.records
+        and told.rejected = import_files.rejected
+        and told.damage is not distinct from import_files.damage
     inner join import_jobs using (import_id)
     where
-        import_files.content_sha256 = $sha256
-        and import_files.file_id = import_files.content_file_id
-        and import_files.format = $format
+        import_files.file_id = import_files.content_file_id
         and import_files.format not like 'account%'
-        and import_files.records = $records
-        and import_files.rejected = $rejected
-        and import_files.damage is not distinct from $damage
         and import_jobs.user_id = $user_id
         and import_jobs.undone_at is null
-    order by import_files.file_id
-    limit 1
+    group by told.file_id
 )
 
 select
-    $file_id as file_id, $import_id as import_id, $name as name, $package as package,
-    $format as format, $sha256 as content_sha256, $packed_sha256 as packed_sha256,
-    coalesce(earlier.file_id, $file_id) as content_file_id,
-    $records as records, $rejected as rejected, $damage as damage,
-    coalesce($first::timestamptz, earlier.first_played_at) as first_played_at,
-    coalesce($last::timestamptz, earlier.last_played_at) as last_played_at,
-    coalesce($kinds::json, earlier.kinds) as kinds
-from (select 1) as one
-left join earlier on true;
+    told.file_id, $import_id as import_id, told.name, told.package, told.format,
+    told.content_sha256, told.packed_sha256,
+    coalesce(earlier.file.file_id, told.file_id) as content_file_id,
+    told.records, told.rejected, told.damage,
+    coalesce(told.first_played_at, earlier.file.first_played_at) as first_played_at,
+    coalesce(told.last_played_at, earlier.file.last_played_at) as last_played_at,
+    coalesce(told.kinds, earlier.file.kinds) as kinds
+from told
+left join earlier using (file_id)
+order by told.file_id;
 
 -- step: add_rejected
 insert into rejected_rows
-select $file_id, unnest($indexes::integer[]), unnest($reasons::varchar[]);
+select unnest($file_ids::integer[]), unnest($indexes::integer[]), unnest($reasons::varchar[]);
 
 -- step: add_privates
 insert into record_privates

@@ -85,6 +85,21 @@ inner join islands on play_records.played_at = islands.played_at
 semi join changed on islands.island = changed.island
 where play_records.user_id = $user_id and play_records.played_at between $low and $high;
 
+-- step: plain
+-- What keeps the records of a stretch from being a play each: plays that stood there before, several
+-- records of one play, those of other sources or joined to one, tracks without an id.
+select
+    (
+        select count(*)
+        from plays
+        where user_id = $user_id and played_at between $low and $high
+    ) as former,
+    count(*) - count(distinct head_id) as repeats,
+    count(*) filter (where source <> 'extended' or play_id <> head_id) as joinable,
+    count(*) filter (where track_id like 'local:%') as unidentified
+from play_records
+where user_id = $user_id and played_at between $low and $high;
+
 -- step: count_others
 select count(*) filter (where source <> 'extended'), count(*) filter (where track_id like 'local:%')
 from scope;
@@ -581,7 +596,7 @@ select
 from play_records
 where
     user_id = $user_id
-    and played_at between $low and $high {narrowed} {unshared};
+    and played_at between $low and $high {narrowed};
 
 -- step: insert_merged
 -- Each field from the best record: extended over account over api over scrobblers; context and

@@ -86,9 +86,9 @@ described as (
                 chr(31), $user_id, 'extended', played_at_ms, ms_played,
                 coalesce(track_id, ''), coalesce(platform, ''), coalesce(country, ''),
                 coalesce(reason_start, ''), coalesce(reason_end, ''),
-                coalesce(shuffle::varchar, ''), coalesce(skipped::varchar, ''),
-                coalesce(offline::varchar, ''), coalesce(offline_timestamp::varchar, ''),
-                coalesce(incognito::varchar, '')
+                coalesce(shuffle::integer, 2) + 3 * coalesce(skipped::integer, 2)
+                + 9 * coalesce(offline::integer, 2) + 27 * coalesce(incognito::integer, 2),
+                coalesce(offline_timestamp, -1)
             )
             when 'api' then concat_ws(
                 chr(31), $user_id, 'api', played_at_ms,
@@ -107,8 +107,10 @@ described as (
 )
 
 select
-    md5(head || chr(30) || rest)::uuid as record_id,
-    md5(case source when 'api' then head || chr(30) || rest else head end)::uuid as head_id,
+    xor(md5_number(head), md5_number(rest))::uuid as record_id,
+    case source
+        when 'api' then xor(md5_number(head), md5_number(rest)) else md5_number(head)
+    end::uuid as head_id,
     epoch_ms(played_at_ms)::timestamp at time zone 'UTC' as played_at,
     * exclude (head, names, rest, played_at_ms, package)
 from described
@@ -178,9 +180,18 @@ where
     and play_records.record_id = told.record_id
     and (play_records.private is null or play_records.private < told.private);
 
+-- step: count_sharing
+-- How many files with rows here share the rows of an earlier one with the same bytes.
+select count(*)
+from import_files
+where content_file_id <> file_id and file_id in (select distinct file_id from {keyed});
+
 -- step: insert_rows
--- Files with the bytes of an earlier one share its rows, but every record keeps one of its own: an
--- equal account row in a second copy is one more play.
+insert into record_rows
+select record_id, file_id, row_index from {keyed};
+
+-- step: insert_unshared_rows
+-- Every record keeps a row of its own: an equal account row in a second copy is one more play.
 insert into record_rows
 select keyed.record_id, keyed.file_id, keyed.row_index
 from {keyed} as keyed
