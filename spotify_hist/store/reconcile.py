@@ -13,7 +13,6 @@ from spotify_hist.store.database import Connection, instant, integers
 
 REACH = timedelta(seconds=70)  # longer than any rule among Spotify's own sources (FACTS 6.2)
 FAR = timedelta(minutes=23)  # longer than any rule for what scrobblers note
-_STEP = timedelta(hours=6)
 # Above this share of changed instants the islands cost more than rebuilding the whole stretch.
 _WHOLE_SHARE = 0.2
 
@@ -36,18 +35,19 @@ def rebuild(connection: Connection, user_id: int, touched: str) -> tuple[int, in
     low_us, high_us, changed, noted, others = integers(connection, bounds)
     low, high = instant(low_us), instant(high_us)
     reach = FAR if noted else REACH
-    where, known, noted = _widened(connection, user_id, low, high, reach)
+    where, known, strange, noted = _widened(connection, user_id, low, high, reach)
     if noted and reach is not FAR:
         reach = FAR
-        where, known, _ = _widened(connection, user_id, low, high, reach)
-    if changed >= known and not any(integers(connection, step["plain"], where)):
-        return 0, _insert_single(connection, where)
+        where, known, strange, _ = _widened(connection, user_id, low, high, reach)
+    exact: dict[str, object] = {"user_id": user_id, "low": low, "high": high}
+    if not strange and not any(integers(connection, step["plain"], exact | {"changed": changed})):
+        return 0, _insert_single(connection, exact)
     is_whole = changed >= known * _WHOLE_SHARE
     if is_whole:
         connection.execute(step["scope_all"], where)
     else:
         scope = step["scope_islands"].replace("{touched}", touched)
-        connection.execute(scope, where | {"reach": reach})
+        connection.execute(scope, where | {"link": 2 * reach, "reach": reach})
     if others or any(integers(connection, step["count_others"])):
         _assign(connection, has_noted=reach is FAR)
     else:
@@ -75,25 +75,35 @@ def _insert_single(connection: Connection, where: dict[str, object], narrowed: s
 
 def _widened(
     connection: Connection, user_id: int, low: datetime, high: datetime, reach: timedelta
-) -> tuple[dict[str, object], int, int]:
-    """The parameters of the rules, the listener and the bounds of whole islands; how many records
-    lie within these, and how many of scrobblers so near that they may matter."""
+) -> tuple[dict[str, object], int, int, int]:
+    """The parameters of the rules: the listener and bounds that no rule reaches across.
+
+    Also how many records lie within these; how many of other sources than the extended history so
+    near that a rule may join them to what was touched; and how many of scrobblers.
+
+    Records of the extended history never act on each other across time, so that only the others
+    can carry a change further: wherever none of them is for twice the reach, nothing goes on.
+    """
     surroundings = sql.load("reconcile")["surroundings"]
-    low -= reach
-    high += reach
+    before = after = 2 * reach
     while True:
-        where: dict[str, object] = {"user_id": user_id, "low": low, "high": high}
+        where: dict[str, object] = {"user_id": user_id, "low": low - reach, "high": high + reach}
         edges = {
-            "low_reach": low - reach,
-            "high_reach": high + reach,
+            "low_link": low - before,
+            "low_touched": low,
+            "high_touched": high,
+            "high_link": high + after,
             "low_far": low - FAR,
             "high_far": high + FAR,
         }
-        before, after, known, noted = integers(connection, surroundings, where | edges)
-        if not before and not after:
-            return where, known, noted
-        low -= _STEP if before else timedelta(0)
-        high += _STEP if after else timedelta(0)
+        earlier, later, known, strange, noted = integers(connection, surroundings, where | edges)
+        if not earlier and not later:
+            return where, known, strange, noted
+        # Ever longer steps: what lies between is no island of its own, but costs little.
+        if earlier:
+            low, before = low - before, 2 * before
+        if later:
+            high, after = high + after, 2 * after
 
 
 def _assign(connection: Connection, *, has_noted: bool) -> None:

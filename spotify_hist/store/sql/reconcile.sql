@@ -19,15 +19,21 @@ select
 from {touched};
 
 -- step: surroundings
--- Whether there are records just before and just after a stretch, how many are in it, and how many
--- of scrobblers are so near that a rule may reach them.
+-- What lies around a stretch: records of other sources than the extended history just before and
+-- just after it; how many records its rules may see, how many of other sources, of scrobblers.
 select
-    count(*) filter (where played_at between $low_reach and $low),
-    count(*) filter (where played_at between $high and $high_reach),
+    count(*) filter (where is_other and played_at >= $low_link and played_at < $low_touched),
+    count(*) filter (where is_other and played_at > $high_touched and played_at <= $high_link),
     count(*) filter (where played_at between $low and $high),
-    count(*) filter (where source not in ('extended', 'account', 'api'))
-from play_records
-where user_id = $user_id and played_at between $low_far and $high_far;
+    count(*) filter (where is_other),
+    count(*) filter (where is_other and source not in ('account', 'api'))
+from (
+    select played_at, source, source <> 'extended' as is_other
+    from play_records
+    where
+        user_id = $user_id
+        and played_at between least($low_link, $low_far) and greatest($high_link, $high_far)
+);
 
 -- step: scope_all
 create or replace temp table scope as
@@ -38,40 +44,49 @@ from play_records
 where user_id = $user_id and played_at between $low and $high;
 
 -- step: scope_islands
--- No rule joins records more than 65 s apart, where there are scrobblers 22 minutes: a pause that is
--- longer than the reach of the rules, between any two neighbouring records, parts them. Only the
--- islands that hold a touched instant need to be rebuilt.
+-- Only what is near a touched instant needs to be rebuilt. Records of the extended history act on
+-- no other record than one of another source within reach: a pause without any of these that is
+-- twice as long parts two islands, however densely the extended history lies in it.
 create or replace temp table scope as
 with
 
 instants as (
-    select distinct played_at
+    select distinct played_at, is_touched
     from (
-        select played_at from play_records
-        where user_id = $user_id and played_at between $low and $high
+        select played_at, false as is_touched
+        from play_records
+        where user_id = $user_id and played_at between $low and $high and source <> 'extended'
         union all
-        select played_at from {touched}
+        select played_at, true from {touched}
     )
 ),
 
 marked as (
     select
         played_at,
+        is_touched,
         coalesce(
-            played_at - lag(played_at) over (order by played_at) > $reach::interval, true
+            played_at - lag(played_at) over (order by played_at) > $link::interval, true
         ) as is_first
     from instants
 ),
 
-islands as (
+numbered as (
     select
         played_at,
+        is_touched,
         sum(is_first::integer) over (order by played_at rows unbounded preceding) as island
     from marked
 ),
 
-changed as (
-    select distinct islands.island from islands semi join {touched} as touched using (played_at)
+islands as (
+    select
+        island,
+        min(played_at) - $reach::interval as low_at,
+        max(played_at) + $reach::interval as high_at
+    from numbered
+    group by island
+    having bool_or(is_touched)
 )
 
 select
@@ -81,21 +96,25 @@ select
     play_records.nth,
     islands.island
 from play_records
-inner join islands on play_records.played_at = islands.played_at
-semi join changed on islands.island = changed.island
-where play_records.user_id = $user_id and play_records.played_at between $low and $high;
+asof inner join islands on play_records.played_at >= islands.low_at
+where
+    play_records.user_id = $user_id
+    and play_records.played_at between $low and $high
+    and play_records.played_at <= islands.high_at;
 
 -- step: plain
--- What keeps the records of a stretch from being a play each: plays that stood there before, several
--- records of one play, those of other sources or joined to one, tracks without an id.
+-- What keeps the records of a stretch, with nothing of another source near, from being a play each:
+-- other records than the fresh ones, plays that stood there before, several records of one play,
+-- one that is joined to another, tracks without an id.
 select
     (
         select count(*)
         from plays
         where user_id = $user_id and played_at between $low and $high
     ) as former,
+    count(*) - $changed as known,
     count(*) - count(distinct head_id) as repeats,
-    count(*) filter (where source <> 'extended' or play_id <> head_id) as joinable,
+    count(*) filter (where play_id <> head_id) as joined,
     count(*) filter (where track_id like 'local:%') as unidentified
 from play_records
 where user_id = $user_id and played_at between $low and $high;
