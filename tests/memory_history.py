@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import duckdb
 from reference import Told
 
-from spotify_hist.analytics import run
+from spotify_hist.analytics import scope
+from spotify_hist.analytics.scope import Scope
 from spotify_hist.model import Record
 from spotify_hist.store import migrate, reconcile, records
 from spotify_hist.store.records import Committed, StagedRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from spotify_hist.store.database import Connection
 
 USER = 1
 # Everything that is a function of the set of records, but the fields only kept on demand.
@@ -25,6 +30,12 @@ DERIVED = (
 Table = list[tuple[str | None, ...]]
 
 
+def look(connection: Connection) -> None:
+    """Make the views that questions stand on, of a history as it is now, unmerged."""
+    everyone = Scope(USER, ZoneInfo("UTC"), datetime(2026, 1, 1, tzinfo=UTC), is_raw=True)
+    scope.make(connection, everyone, wants_estimates=False)
+
+
 class History:
     """One connection for many examples: opening a database costs more than most of them."""
 
@@ -32,7 +43,7 @@ class History:
         self.connection = duckdb.connect(config={"threads": 1})
         self.connection.execute("set timezone = 'UTC'")
         migrate.upgrade(self.connection)
-        run._create_views(self.connection)
+        self.look()
 
     @contextmanager
     def empty(self) -> Iterator[History]:
@@ -79,6 +90,8 @@ class History:
 
     def table(self, name: str) -> Table:
         """All rows of a table as text, in a fixed order."""
+        if name == "v_plays":
+            self.look()
         rows: Table = self.connection.execute(
             f"select columns(*)::varchar from {name} order by all"
         ).fetchall()
@@ -87,6 +100,10 @@ class History:
     def derived(self) -> dict[str, Table]:
         """What must be the same whatever way the same records came."""
         return {name: self.table(name) for name in DERIVED}
+
+    def look(self) -> None:
+        """Make the views that questions stand on, of the history as it is now, unmerged."""
+        look(self.connection)
 
     def count(self, name: str) -> int:
         """Rows of a table."""

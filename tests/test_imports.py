@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING
 import pytest
 from conftest import NOW
 from export_files import make_zip
-from memory_history import DERIVED
+from memory_history import DERIVED, look
 from processes import Child
 from raw_rows import ACCOUNT, API, GENERATION_2026
 
-from spotify_hist.analytics import run
 from spotify_hist.collect.imports import Receipt, import_paths
 from spotify_hist.collect.pages import drain
 from spotify_hist.collect.spool import Spool
@@ -121,7 +120,7 @@ def rows_of(database: Database, statement: str) -> Rows:
 def derived(database: Database) -> dict[str, Rows]:
     """Everything that is a function of the set of records."""
     with database.read() as connection:
-        run._create_views(connection)
+        look(connection)
         return {
             name: connection.execute(
                 f"select columns(*)::varchar from {name} order by all"

@@ -146,6 +146,7 @@ def _told_later(life: Life) -> Counter[str | None]:
 
 
 def _plays(history: History, condition: str) -> list[Key]:
+    history.look()
     rows: list[Key] = history.connection.execute(
         f"select track, ms_played, kind from v_plays where {condition}"
     ).fetchall()

@@ -6,9 +6,10 @@ Never runs SQL and never reads a file.
     -- summary: One sentence.
     -- grain: one row per artist
     -- chart: bar artist plays            (optional)
-    -- uses: period timezone kind user    (shared parameters; `period` is since until days year)
+    -- uses: plays limit offset           (shared parameters; `plays` and `period` are several)
     -- param limit: integer = 20 [1..1000]  Rows to return.
     -- param kind: text = all {track|all}  What was played.
+    -- param artist: artist required  Whose. (artist, track and album are bound as the id meant)
     -- column artist: Who is meant.
     -- example: --days 90
 """
@@ -19,14 +20,15 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from spotify_hist.analytics.params import PERIOD, SHARED, Param, ParamType, Value
+from spotify_hist.analytics.params import BUNDLES, SHARED, Param, ParamType, Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _LINE = re.compile(r"^-- (?P<key>[a-z]+)(?: (?P<name>[a-z_]+))?: (?P<value>.+)$")
 _PARAM = re.compile(
-    r"^(?P<type>integer|text|boolean)"
+    r"^(?P<type>integer|text|boolean|artist|track|album)"
+    r"(?P<required> required)?"
     r"(?: = (?P<default>\S+))?"
     r"(?: \[(?P<minimum>-?\d+)\.\.(?P<maximum>-?\d+)\])?"
     r"(?: \{(?P<choices>[^}]+)\})?"
@@ -54,6 +56,13 @@ class Query:
     columns: Mapping[str, str] = field(hash=False)  # name -> meaning
     example: str
     sql: str
+
+    @property
+    def statement(self) -> str:
+        """The SQL without the header."""
+        lines = self.sql.splitlines()
+        first = next(at for at, line in enumerate(lines) if not line.startswith("--"))
+        return "\n".join(lines[first:])
 
     @property
     def has_period(self) -> bool:
@@ -113,7 +122,7 @@ def _chart(text: str, origin: str) -> Chart:
 def _shared(text: str, origin: str) -> list[Param]:
     found = []
     for name in text.split():
-        for each in PERIOD if name == "period" else (name,):
+        for each in BUNDLES.get(name, (name,)):
             if each not in SHARED:
                 raise ValueError(f"{origin}: unknown shared parameter {each}")
             found.append(SHARED[each])
@@ -139,4 +148,5 @@ def _param(name: str, text: str, origin: str) -> Param:
         minimum=int(match["minimum"]) if match["minimum"] else base.minimum,
         maximum=int(match["maximum"]) if match["maximum"] else base.maximum,
         choices=tuple(match["choices"].split("|")) if match["choices"] else base.choices,
+        is_required=match["required"] is not None,
     )

@@ -14,7 +14,8 @@ from spotify_hist.model import KINDS
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-ParamType = Literal["integer", "text", "boolean"]
+# An artist, track or album is given by name, id or URI, and bound as the id it counts under.
+ParamType = Literal["integer", "text", "boolean", "artist", "track", "album"]
 Value = int | str | bool | None
 
 
@@ -29,6 +30,7 @@ class Param:
     minimum: int | None = None
     maximum: int | None = None
     choices: tuple[str, ...] = ()
+    is_required: bool = False
 
     @property
     def option(self) -> str:
@@ -37,8 +39,11 @@ class Param:
 
     def json_schema(self) -> dict[str, object]:
         """JSON Schema of a value, as MCP and OpenAPI show it."""
-        names = {"integer": "integer", "text": "string", "boolean": "boolean"}
-        schema: dict[str, object] = {"type": names[self.type], "description": self.help}
+        names = {"integer": "integer", "boolean": "boolean"}
+        schema: dict[str, object] = {
+            "type": names.get(self.type, "string"),
+            "description": self.help,
+        }
         if self.choices:
             schema["enum"] = list(self.choices)
         if self.minimum is not None:
@@ -51,6 +56,8 @@ class Param:
 
     def check(self, value: object) -> Value:
         """`value` as this parameter's type; UsageError names the parameter and what it takes."""
+        if value is None and self.is_required:
+            raise UsageError(f"{self.name} is missing.", hint=f"{self.name}: {self.help}")
         if value is None:
             return self.default
         if self.type == "integer":
@@ -119,6 +126,26 @@ SHARED: Mapping[str, Param] = {
             maximum=86_400_000,
         ),
         Param("user", "text", "The listener, where several share this history."),
+        Param(
+            "by",
+            "text",
+            "What a ranking goes by: counted plays, or listened time.",
+            default="plays",
+            choices=("plays", "time"),
+        ),
+        Param(
+            "raw",
+            "boolean",
+            "The unmerged truth: every id for itself, nothing hidden by ignore rules.",
+            default=False,
+        ),
+        Param(
+            "travel",
+            "boolean",
+            "Take days and hours in the zone of the country a play was heard in, where it has just "
+            "one.",
+            default=False,
+        ),
         Param("limit", "integer", "Most rows to return.", default=20, minimum=1, maximum=1000),
         Param(
             "offset",
@@ -130,7 +157,13 @@ SHARED: Mapping[str, Param] = {
         ),
     )
 }
-PERIOD = ("since", "until", "days", "year")
+# Names under which a question's header takes several of them.
+BUNDLES: Mapping[str, tuple[str, ...]] = {
+    "period": ("since", "until", "days", "year"),
+    "plays": (
+        "since", "until", "days", "year", "timezone", "travel", "kind", "min_ms", "raw", "user",
+    ),
+}  # fmt: skip
 
 
 def check_arguments(params: Sequence[Param], arguments: Mapping[str, object]) -> dict[str, Value]:

@@ -5,31 +5,35 @@ Never writes, and opens the database for just this question.
 
 from __future__ import annotations
 
+import re
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import duckdb
 
-from spotify_hist.analytics import catalogue, periods
+from spotify_hist.analytics import catalogue, lookup, notes, periods, scope
 from spotify_hist.analytics.params import Value, check_arguments
-from spotify_hist.errors import NoHistory, Temporary, UsageError
+from spotify_hist.analytics.scope import Scope
+from spotify_hist.errors import NoHistory, Temporary
 from spotify_hist.model import iso
 from spotify_hist.settings import Settings, system_timezone
-from spotify_hist.store import coverage, listeners, migrate
+from spotify_hist.store import listeners, migrate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from datetime import datetime
 
     from spotify_hist.analytics.header import Query
     from spotify_hist.model import Listener
     from spotify_hist.store.database import Connection, Database
 
-_VIEWS = ("v_tracks", "v_plays", "v_tellings", "v_week_hours", "counted_plays")
+_PARAMETER = re.compile(r"\$([a-z_]+)")
+# Of an empty history, whose answers have the same columns.
+_NOBODY = Scope(0, ZoneInfo("UTC"), datetime(2026, 1, 1, tzinfo=UTC))
 _TYPES = {
     "BIGINT": "integer",
     "INTEGER": "integer",
@@ -100,33 +104,23 @@ def answer(
         )
         if listener is None:
             raise NoHistory("The history holds no listener yet.")
-        bound, shown = _bind(query, values, listener, settings, now)
-        _create_views(connection)
+        looked_at = _scope(values, listener, settings, now)
+        wants_lengths = query.has_period and _tells_lengths(query)
+        unknown = notes.unknown_lengths(connection, looked_at) if wants_lengths else 0
+        scope.make(connection, looked_at, wants_estimates=bool(unknown))
         columns = _described(connection, query)
+        ids, named = lookup.found(connection, query, values)
+        bound = _bound(query, {**values, **ids}, looked_at)
         limit = values.get("limit")
         if isinstance(limit, int):
             bound["limit"] = limit + 1  # one more row tells whether there are more
-        rows = _rows(connection, _as_json(query, columns), bound)
+        rows = connection.execute(_as_json(query, columns), bound).fetchall()
         truncated = isinstance(limit, int) and len(rows) > limit
         if truncated:
             del rows[-1]
-        notes = tuple(_notes(connection, query, bound))
-    return Answer(query.name, shown, columns, rows, truncated, notes)
-
-
-def _rows(
-    connection: Connection, statement: str, bound: Mapping[str, object]
-) -> list[tuple[object, ...]]:
-    try:
-        return connection.execute(statement, dict(bound)).fetchall()
-    except duckdb.NotImplementedException as error:
-        if "Unknown TimeZone" not in str(error):
-            raise
-        # Python learns of new zones with its system, DuckDB only with its next version.
-        raise UsageError(
-            f"The database does not know the time zone '{bound.get('timezone')}'.",
-            hint="Use an older name of it, or a city near by.",
-        ) from error
+        told = tuple(notes.notes(connection, looked_at, unknown)) if query.has_period else ()
+        shown = _shown(query, {**values, **named}, looked_at, listener)
+    return Answer(query.name, shown, columns, rows, truncated, told)
 
 
 @contextmanager
@@ -157,7 +151,7 @@ def describe(query: Query) -> tuple[Column, ...]:
     try:
         connection.execute("set timezone = 'UTC'")
         migrate.upgrade(connection)
-        _create_views(connection)
+        scope.make(connection, _NOBODY, wants_estimates=False)
         return _described(connection, query)
     finally:
         connection.close()
@@ -165,60 +159,79 @@ def describe(query: Query) -> tuple[Column, ...]:
 
 def _described(connection: Connection, query: Query) -> tuple[Column, ...]:
     nothing = dict.fromkeys(sql_parameters(query))
-    described = connection.execute("describe " + query.sql, nothing).fetchall()
+    described = connection.execute("describe " + query.statement, nothing).fetchall()
     return tuple(Column(str(row[0]), _TYPES[str(row[1])]) for row in described)
 
 
 def sql_parameters(query: Query) -> tuple[str, ...]:
-    """The named parameters a question's SQL binds, as its header implies them."""
-    names = {param.name for param in query.params} - {"days", "year", "user", "timezone"}
-    if any(param.name == "user" for param in query.params):
-        names.add("user_id")
-    if "$timezone" in query.sql:
-        names.add("timezone")
-    return tuple(sorted(names))
+    """The named parameters a question's SQL binds."""
+    return tuple(sorted(set(_PARAMETER.findall(query.statement))))
 
 
-def _bind(
-    query: Query,
-    values: Mapping[str, Value],
-    listener: Listener,
-    settings: Settings,
-    now: datetime,
-) -> tuple[dict[str, object], dict[str, object]]:
-    """(what the SQL binds, what the answer shows as its parameters)."""
-    zone_name = (
+def _tells_lengths(query: Query) -> bool:
+    return any(column in query.statement for column in ("ms_played", "listened_ms"))
+
+
+def _scope(
+    values: Mapping[str, Value], listener: Listener, settings: Settings, now: datetime
+) -> Scope:
+    """What the question looks at, defaults filled in."""
+    name = (
         _text(values.get("timezone"))
         or listener.timezone
         or settings.text("timezone")
         or system_timezone()
     )
-    period = periods.resolve(values, periods.zone(zone_name), now)
-    resolved: dict[str, object] = dict(values)
-    resolved |= {
-        "since": period.since,
-        "until": period.until,
-        "timezone": zone_name,
-        "user_id": listener.user_id,
+    zone = periods.zone(name)
+    period = periods.resolve(values, zone, now)
+    min_ms = values.get("min_ms")
+    return Scope(
+        user_id=listener.user_id,
+        zone=zone,
+        now=now,
+        since=period.since,
+        until=period.until,
+        kind=_text(values.get("kind")) or "all",
+        min_ms=min_ms if isinstance(min_ms, int) else 0,
+        is_raw=values.get("raw") is True,
+        is_travelling=values.get("travel") is True,
+    )
+
+
+def _bound(query: Query, values: Mapping[str, Value], looked_at: Scope) -> dict[str, object]:
+    """What the SQL binds: the question's own values, and what is looked at."""
+    known: dict[str, object] = {
+        **values,
+        **looked_at.period,
+        "timezone": looked_at.zone.key,
+        "now": looked_at.now,
     }
-    shown: dict[str, object] = {}
-    for param in query.params:
-        value = values[param.name]
-        if param.name in {"since", "until"}:
-            shown[param.name] = _edge(period, param.name)
-        elif param.name == "timezone":
-            shown["timezone"] = zone_name
-        elif param.name == "user":
-            shown["user"] = listener.name
-        elif value is not None:
-            shown[param.name] = value
-    return {name: resolved[name] for name in sql_parameters(query)}, shown
+    return {name: known[name] for name in sql_parameters(query)}
+
+
+def _shown(
+    query: Query, values: Mapping[str, Value], looked_at: Scope, listener: Listener
+) -> dict[str, object]:
+    """What the answer shows as its parameters, defaults and times resolved."""
+    resolved: dict[str, object] = {
+        **values,
+        "since": iso(looked_at.since) if looked_at.since else None,
+        "until": iso(looked_at.until) if looked_at.until else None,
+        "timezone": looked_at.zone.key,
+        "user": listener.name,
+    }
+    always = {"since", "until"}
+    return {
+        param.name: resolved[param.name]
+        for param in query.params
+        if resolved[param.name] is not None or param.name in always
+    }
 
 
 def _as_json(query: Query, columns: tuple[Column, ...]) -> str:
     """The question with instants and dates as text, in its own order."""
     selected = ", ".join(_as_text(column) for column in columns)
-    return f"select {selected} from (\n{query.sql}\n)"  # noqa: S608 - the catalogue's own SQL
+    return f"select {selected} from (\n{query.statement}\n)"  # noqa: S608 - the catalogue's own SQL
 
 
 def _as_text(column: Column) -> str:
@@ -230,51 +243,5 @@ def _as_text(column: Column) -> str:
     return column.name
 
 
-@cache
-def _view_statements() -> tuple[str, ...]:
-    folder = resources.files("spotify_hist.analytics.views")
-    return tuple(folder.joinpath(f"{name}.sql").read_text(encoding="utf-8") for name in _VIEWS)
-
-
-def _create_views(connection: Connection) -> None:
-    for statement in _view_statements():
-        connection.execute(statement)
-
-
-def _notes(connection: Connection, query: Query, bound: Mapping[str, object]) -> Iterator[str]:
-    """What the listener must know to read the numbers right (DESIGN 7)."""
-    if not query.has_period or "user_id" not in bound:
-        return
-    where = {
-        "user_id": bound["user_id"],
-        "since": bound.get("since"),
-        "until": bound.get("until"),
-    }
-    gaps = coverage.open_gaps(connection, **where)
-    if gaps:
-        first = gaps[0]
-        stretches = "stretch" if len(gaps) == 2 else "stretches"
-        more = f", and in {len(gaps) - 1} more {stretches}" if len(gaps) > 1 else ""
-        yield (
-            f"At least: plays are missing between {iso(first.after)} and {iso(first.before)}"
-            f"{more}. An extended export of that time fills this."
-        )
-    # Only the API (FACTS 3.3, 3.8) and scrobblers leave the listened time out: of tracks.
-    is_of_tracks = bound.get("kind") in {None, "track", "all"}
-    if is_of_tracks and any(column in query.sql for column in ("ms_played", "listened_ms")):
-        unknown = coverage.plays_of_unknown_length(connection, **where)
-        if unknown:
-            plays = "1 play has" if unknown == 1 else f"{unknown} plays have"
-            yield (
-                f"{plays} no listened time: only polls or other services saw them, and it is not "
-                "told there. Listened time here is at least what is shown."
-            )
-
-
 def _text(value: object) -> str | None:
     return None if value is None else str(value)
-
-
-def _edge(period: periods.Period, name: str) -> str | None:
-    moment = period.since if name == "since" else period.until
-    return None if moment is None else iso(moment)

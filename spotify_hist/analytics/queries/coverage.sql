@@ -2,7 +2,7 @@
 -- summary: Which months the history covers, by which sources, and where plays are known to be missing.
 -- grain: one row per local month with a play, or in which a known gap begins
 -- chart: bar month plays
--- uses: period timezone user limit offset
+-- uses: period timezone travel raw user limit offset
 -- param limit: integer = 1200 [1..12000]  Most rows to return.
 -- column month: The local calendar month.
 -- column plays: All plays of every kind, counted or not.
@@ -17,7 +17,7 @@ with
 
 months as (
     select
-        date_trunc('month', played_at at time zone $timezone)::date as month,
+        date_trunc('month', local_at)::date as month,
         count(*) as plays,
         count(*) filter (where list_contains(sources, 'extended')) as extended,
         count(*) filter (where list_contains(sources, 'account')) as account,
@@ -25,24 +25,14 @@ months as (
         count(*) filter (
             where list_has_any(sources, ['your_spotify', 'maloja', 'koito', 'listenbrainz', 'lastfm'])
         ) as services,
-        count(distinct (played_at at time zone $timezone)::date) as days
-    from counted_plays($user_id, $since, $until, 'all', 0)
+        count(distinct local_at::date) as days
+    from counted_plays
     group by 1
 ),
 
 gaps as (
-    select
-        date_trunc(
-            'month',
-            case when after_at < $since then $since else after_at end at time zone $timezone
-        )::date as month,
-        count(*) as gaps
-    from coverage_gaps
-    where
-        user_id = $user_id
-        and closed_at is null
-        and (before_at > $since or $since is null)
-        and (after_at < $until or $until is null)
+    select date_trunc('month', local_at)::date as month, count(*) as gaps
+    from open_gaps
     group by 1
 )
 

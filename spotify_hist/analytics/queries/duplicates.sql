@@ -1,7 +1,7 @@
 -- name: duplicates
 -- summary: The evidence for the counting: which rows of which files and polls were taken as one play, newest play first.
 -- grain: one row per row of an import, or item of a poll, that told of a play
--- uses: period timezone kind min_ms user limit offset
+-- uses: plays limit offset
 -- param kind: text = all {track|episode|audiobook_chapter|unknown|all}  What was played.
 -- param min_ms: integer = 0 [0..86400000]  Shortest listened time of the plays shown, in milliseconds.
 -- param track: text  Only plays of which some row names a track, episode or chapter with this text in it, in any case.
@@ -42,7 +42,7 @@ tellings as (
         told.import_id,
         told.file_id,
         told.row_index
-    from counted_plays($user_id, $since, $until, $kind, $min_ms) as plays
+    from counted_plays as plays
     inner join v_tellings as told on plays.play_id = told.play_id
 ),
 

@@ -2,7 +2,7 @@
 -- summary: Counted plays by weekday and hour of the day, in the listener's time zone.
 -- grain: one row per weekday and hour, all 168 of them
 -- chart: heatmap weekday hour plays
--- uses: period timezone kind min_ms user
+-- uses: plays
 -- column weekday: 1 is Monday, 7 is Sunday.
 -- column hour: 0 to 23, the local hour in which the play ended.
 -- column plays: Counted plays.
@@ -11,8 +11,8 @@
 with
 
 counted as (
-    select played_at at time zone $timezone as local_at, ms_played
-    from counted_plays($user_id, $since, $until, $kind, $min_ms)
+    select local_at, ms_played
+    from counted_plays
 ),
 
 hours as (

@@ -1,7 +1,7 @@
 -- name: recent
 -- summary: The latest plays of every kind, counted or not, newest first.
 -- grain: one row per play
--- uses: period timezone kind min_ms user limit offset
+-- uses: plays limit offset
 -- param kind: text = all {track|episode|audiobook_chapter|unknown|all}  What was played.
 -- param min_ms: integer = 0 [0..86400000]  Shortest listened time shown, in milliseconds.
 -- param limit: integer = 20 [1..1000000]  Most rows to return.
@@ -15,6 +15,6 @@
 -- column sources: Which sources tell of this play: account, api, extended, or another service by name.
 -- example: --limit 50
 select played_at, ms_played, kind, track, artist, album, uri, sources
-from counted_plays($user_id, $since, $until, $kind, $min_ms)
+from counted_plays
 order by played_at desc, play_id
 limit $limit offset $offset

@@ -1,7 +1,7 @@
 -- name: taste-summary
 -- summary: A listener's taste at a glance: totals, favourites, concentration and rhythm.
 -- grain: one row per fact
--- uses: period timezone kind min_ms user
+-- uses: plays
 -- column section: totals, top artists, top tracks, top albums, concentration or rhythm.
 -- column rank: Place within the section, 1 first.
 -- column name: What the value is of.
@@ -13,8 +13,8 @@ with
 counted as (
     select
         track_id, track, artist_id, artist, album_id, album, ms_played,
-        played_at at time zone $timezone as local_at
-    from counted_plays($user_id, $since, $until, $kind, $min_ms)
+        local_at
+    from counted_plays
 ),
 
 total as (

@@ -2,7 +2,7 @@
 -- summary: Artists ranked by counted plays in a period.
 -- grain: one row per artist
 -- chart: bar artist plays
--- uses: period timezone kind min_ms user limit offset
+-- uses: plays limit offset
 -- column rank: Place in the ranking, 1 first.
 -- column artist: The artist; for episodes the show, for audiobook chapters the author.
 -- column plays: Counted plays.
@@ -14,7 +14,7 @@ with
 
 counted as (
     select artist_id, artist, track_id, ms_played, played_at
-    from counted_plays($user_id, $since, $until, $kind, $min_ms)
+    from counted_plays
 ),
 
 artists as (

@@ -2,7 +2,7 @@
 -- summary: Tracks ranked by counted plays in a period.
 -- grain: one row per track id
 -- chart: bar track plays
--- uses: period timezone kind min_ms user limit offset
+-- uses: plays limit offset
 -- column rank: Place in the ranking, 1 first.
 -- column track: The track; or the episode or chapter, as kind says.
 -- column artist: Its artist, show or author.
@@ -16,7 +16,7 @@ with
 
 counted as (
     select track_id, track, artist, album, uri, ms_played, played_at
-    from counted_plays($user_id, $since, $until, $kind, $min_ms)
+    from counted_plays
 ),
 
 tracks as (

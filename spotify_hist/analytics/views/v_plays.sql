@@ -7,13 +7,19 @@ select
     plays.played_at,
     plays.played_at - to_milliseconds(plays.ms_played) as started_at,
     plays.ms_played,
-    case when v_tracks.track_id <> plays.track_id then v_tracks.kind else plays.kind end as kind,
+    case
+        when v_tracks.own_track_id <> plays.track_id then v_tracks.kind else plays.kind
+    end as kind,
     coalesce(v_tracks.track_id, plays.track_id) as track_id,
     v_tracks.track,
     v_tracks.artist_id,
     v_tracks.artist,
     v_tracks.album_id,
     v_tracks.album,
+    v_tracks.duration_ms,
+    v_tracks.isrc,
+    v_tracks.release_date,
+    v_tracks.image_url,
     case
         when coalesce(v_tracks.track_id, plays.track_id) like 'local:%' then null
         when coalesce(v_tracks.kind, plays.kind) = 'track'

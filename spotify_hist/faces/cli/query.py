@@ -105,12 +105,19 @@ def _command(question: Query) -> click.Command:
 
 
 def _option(param: Param) -> click.Option:
-    types: dict[str, click.ParamType[Any]] = {"integer": click.INT, "text": click.STRING}
+    if param.type == "boolean":
+        return click.Option(
+            [f"--{param.option}", param.name], is_flag=True, default=None, help=param.help
+        )
     if param.choices:
         kind: click.ParamType[Any] = click.Choice(param.choices)
     else:
-        kind = types.get(param.type, click.BOOL)
+        kind = click.INT if param.type == "integer" else click.STRING
     default = "" if param.default is None else f" [default: {param.default}]"
+    required = " [required]" if param.is_required else ""
     return click.Option(
-        [f"--{param.option}", param.name], type=kind, default=None, help=param.help + default
+        [f"--{param.option}", param.name],
+        type=kind,
+        default=None,
+        help=param.help + default + required,
     )

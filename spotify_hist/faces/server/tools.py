@@ -67,6 +67,7 @@ class Tool:
         return {
             "type": "object",
             "properties": {param.name: param.json_schema() for param in self.query.params},
+            "required": [param.name for param in self.query.params if param.is_required],
             "additionalProperties": False,
         }
 

@@ -1,0 +1,65 @@
+"""Owns finding what a listener means by a name, id or URI: an artist, a track or an album.
+
+Never guesses: a name that fits nothing is refused with the nearest ones.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from spotify_hist.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from spotify_hist.analytics.header import Query
+    from spotify_hist.analytics.params import Value
+    from spotify_hist.store.database import Connection
+
+_ENTITIES = ("artist", "track", "album")
+_LONGEST = 300
+# The id at the end of a URI (spotify:artist:…) or of a link (https://open.spotify.com/artist/…?si=…).
+_ID = re.compile(r"((?:local:)?[^:/?]+)(?:\?.*)?$")
+
+
+def found(
+    connection: Connection, query: Query, values: Mapping[str, Value]
+) -> tuple[dict[str, Value], dict[str, Value]]:
+    """(the ids that are bound, the names that are shown) of the artists, tracks and albums among
+    `values`.
+
+    Of several that have the name given, the most played is meant. A track or album may be given as
+    "title - artist". UsageError names the nearest ones where there is none.
+    """
+    ids: dict[str, Value] = {}
+    names: dict[str, Value] = {}
+    for param in query.params:
+        text = values.get(param.name)
+        if param.type in _ENTITIES and text is not None:
+            ids[param.name], names[param.name] = _one(connection, param.type, str(text))
+    return ids, names
+
+
+def _one(connection: Connection, entity: str, text: str) -> tuple[str, str]:
+    named = _ID.search(text)
+    given = {"given": text[:_LONGEST], "id": named[1] if named else text[:_LONGEST]}
+    row = connection.execute(_statement(entity), given).fetchone()
+    if row is not None:
+        return str(row[0]), str(row[1])
+    near = connection.execute(_statement(f"{entity}_near"), {"given": given["given"]}).fetchall()
+    hint = "Did you mean " + " or ".join(f"'{name}'" for (name,) in near) + "?"
+    raise UsageError(
+        f"No {entity} called '{text[:80]}' was ever played.",
+        hint=hint if near else "Look for it with the question 'search'.",
+        code="not_found",
+    )
+
+
+@cache
+def _statement(name: str) -> str:
+    return (
+        resources.files("spotify_hist.analytics.lookups").joinpath(f"{name}.sql").read_text("utf-8")
+    )

@@ -1,0 +1,43 @@
+-- grain: one play of a listener whose listened time no source tells, but whose track's length is
+-- known: that length, at most the time since the play before it ended
+create or replace temp table estimates as
+with
+
+unknown as (
+    select distinct epoch_us(played_at) // 3600000000 as hour
+    from plays
+    where
+        user_id = $user_id
+        and ms_played is null
+        and (played_at >= $since or $since is null)
+        and (played_at < $until or $until is null)
+),
+
+hours as (
+    select hour from unknown
+    union
+    select hour - 1 from unknown
+),
+
+near as (
+    select play_id, track_id, played_at, ms_played
+    from plays
+    semi join hours on epoch_us(plays.played_at) // 3600000000 = hours.hour
+    where user_id = $user_id
+),
+
+following as (
+    select
+        play_id, track_id, ms_played,
+        (
+            epoch_us(played_at) - lag(epoch_us(played_at)) over (order by played_at, play_id)
+        ) // 1000 as since_previous_ms
+    from near
+)
+
+select
+    following.play_id,
+    least(v_tracks.duration_ms, coalesce(following.since_previous_ms, v_tracks.duration_ms)) as ms
+from following
+inner join v_tracks on following.track_id = v_tracks.told_id
+where following.ms_played is null and v_tracks.duration_ms > 0

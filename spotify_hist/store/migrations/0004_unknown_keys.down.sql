@@ -1,0 +1,1 @@
+alter table import_files drop column unknown_keys;
