@@ -32,18 +32,22 @@ def found(
     `values`.
 
     Of several that have the name given, the most played is meant. A track or album may be given as
-    "title - artist". UsageError names the nearest ones where there is none.
+    "title - artist". Raises what `meant` raises.
     """
     ids: dict[str, Value] = {}
     names: dict[str, Value] = {}
     for param in query.params:
         text = values.get(param.name)
         if param.type in _ENTITIES and text is not None:
-            ids[param.name], names[param.name] = _one(connection, param.type, str(text))
+            ids[param.name], names[param.name] = meant(connection, param.type, str(text))
     return ids, names
 
 
-def _one(connection: Connection, entity: str, text: str) -> tuple[str, str]:
+def meant(connection: Connection, entity: str, text: str) -> tuple[str, str]:
+    """(id, name) of the artist, track or album that a text means, among what `scope.make` shows.
+
+    UsageError names the nearest ones where there is none.
+    """
     named = _ID.search(text)
     given = {"given": text[:_LONGEST], "id": named[1] if named else text[:_LONGEST]}
     row = connection.execute(_statement(entity), given).fetchone()

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
+from zoneinfo import ZoneInfo
 
 from spotify_hist.analytics import zones
 from spotify_hist.model import iso
@@ -17,7 +18,6 @@ from spotify_hist.store import identity, ignoring, reconcile
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
-    from zoneinfo import ZoneInfo
 
     from spotify_hist.store.database import Connection
 
@@ -38,6 +38,11 @@ class Scope:
     min_ms: int = 0
     is_raw: bool = False
     is_travelling: bool = False
+
+    @classmethod
+    def everything(cls, user_id: int, now: datetime, *, is_raw: bool = False) -> Self:
+        """All plays of a listener, of every kind and length, by the clock of UTC."""
+        return cls(user_id, ZoneInfo("UTC"), now, kind="all", is_raw=is_raw)
 
     @property
     def period(self) -> dict[str, object]:

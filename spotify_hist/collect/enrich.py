@@ -19,7 +19,7 @@ from spotify_hist.collect.turns import turn
 from spotify_hist.errors import AlreadyRunning, RateLimited, SpotifyHistError
 from spotify_hist.model import iso
 from spotify_hist.store import enrich as store
-from spotify_hist.store import journal
+from spotify_hist.store import identity, journal
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -203,6 +203,8 @@ class _Run:
                 self._look(connection, client_id)
                 is_over = self._error is not None or not self._wants or not self._purse.left
                 self._account_for(connection, run_id, is_over=is_over)
+                if is_over:
+                    identity.refresh(connection)
 
     def _keep(self, connection: Connection, answers: Answers, client_id: str) -> None:
         """Keep the answers of a round and what its calls showed of the app that asked."""

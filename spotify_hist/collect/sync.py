@@ -23,7 +23,7 @@ from spotify_hist.errors import (
     SpotifyHistError,
     UsageError,
 )
-from spotify_hist.store import journal
+from spotify_hist.store import identity, journal
 
 if TYPE_CHECKING:
     from spotify_hist.collect.enrich import Enriched
@@ -179,7 +179,7 @@ class _Run:
         self._done = replace(self._done, enriched=enriched)
 
     def _tidy(self) -> None:
-        """Once a day, logs and runs older than they are to be kept go."""
+        """Once a day: logs and runs that are too old go, and identities are kept anew."""
         now = self._clock()
         if not self._database.exists():
             return
@@ -190,4 +190,5 @@ class _Run:
         kept = timedelta(days=self._settings.number("logs.retention_days"))
         with self._database.write("tidy") as connection:
             removed = journal.purge(connection, now - kept)
+            identity.refresh(connection)
             journal.add_run(connection, "tidy", None, now, now, "ok", {"removed": removed})

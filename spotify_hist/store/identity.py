@@ -5,12 +5,16 @@ Never changes what a source told: identities are made of the other tables, and c
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from spotify_hist.store import reconcile, sql
-from spotify_hist.store.database import integers
+from spotify_hist.store.database import instant, integers
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
     from spotify_hist.store.database import Connection
 
 
@@ -42,6 +46,63 @@ def refresh(connection: Connection) -> bool:
         connection.execute(_step(name))
     connection.execute(_step("note_made"), {"fingerprint": fingerprint})
     return True
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a listener said about one id: it is one with `into_id`, or, where that is None, it is
+    apart from all others."""
+
+    id: str
+    name: str | None
+    into_id: str | None
+    into_name: str | None
+    made_at: datetime
+
+
+def rules(connection: Connection, entity: str) -> list[Rule]:
+    """The rules about tracks or artists, oldest first; `use` has been called."""
+    found = connection.execute(_step("rules"), {"entity": entity}).fetchall()
+    return [
+        Rule(id_, name, into_id, into_name, instant(made_us))
+        for _, id_, name, into_id, into_name, made_us in found
+    ]
+
+
+def versions(connection: Connection, entity: str, id_: str) -> list[tuple[str | None, ...]]:
+    """What counts as one track or artist: (id, title, artist, album, ISRC), or (id, name)."""
+    step = "versions" if entity == "track" else "names_of_artist"
+    return connection.execute(_step(step), {"id": id_}).fetchall()
+
+
+def join(
+    connection: Connection, entity: str, into_id: str, ids: Sequence[str], now: datetime
+) -> None:
+    """Let `ids` count as `into_id` from now on, for every play before and after."""
+    row = connection.execute(_step("target"), {"entity": entity, "id": into_id}).fetchone()
+    target = str(row[0]) if row else into_id
+    for each in ids:
+        if each != target:
+            where = {"entity": entity, "id": each, "into_id": target}
+            connection.execute(_step("follow"), where)
+            connection.execute(_step("put"), where | {"now": now})
+    # One that was put apart is joined again by being what others are put to.
+    connection.execute(_step("release"), {"entity": entity, "id": target})
+    refresh(connection)
+
+
+def part(connection: Connection, entity: str, id_: str, now: datetime) -> None:
+    """Let one id count for itself, whatever it would be joined with."""
+    where = {"entity": entity, "id": id_, "into_id": None, "now": now}
+    connection.execute(_step("put"), where)
+    refresh(connection)
+
+
+def reset(connection: Connection, entity: str, id_: str) -> bool:
+    """Take back what was said about an id; whether anything was."""
+    taken = integers(connection, _step("release"), {"entity": entity, "id": id_})[0]
+    refresh(connection)
+    return bool(taken)
 
 
 def _fingerprint(connection: Connection) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _ROWS = (
     "remove_rejected", "remove_rows", "remove_privates", "remove_files", "remove_imports",
     "remove_records", "remove_plays", "remove_checkpoints", "remove_closings", "remove_gaps",
-    "remove_runs", "remove_logs", "remove_user",
+    "remove_runs", "remove_logs", "remove_ignored", "remove_user",
 )  # fmt: skip
 
 

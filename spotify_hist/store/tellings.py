@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from spotify_hist.store import reconcile, sql
+from spotify_hist.store import identity, reconcile, sql
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,6 +46,7 @@ def forget(connection: Connection) -> None:
     connection.execute(steps["told"])
     for name in _FORGET:
         connection.execute(steps[name])
+    identity.refresh(connection)
 
 
 def _steps() -> dict[str, str]:

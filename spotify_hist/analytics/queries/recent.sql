@@ -14,7 +14,8 @@
 -- column uri: The Spotify URI, where a source knows it.
 -- column sources: Which sources tell of this play: account, api, extended, or another service by name.
 -- example: --limit 50
-select played_at, ms_played, kind, track, artist, album, uri, sources
+select
+    played_at, ms_played, kind, own_track as track, own_artist as artist, album, uri, sources
 from counted_plays
 order by played_at desc, play_id
 limit $limit offset $offset

@@ -1,5 +1,6 @@
--- grain: one play, with the names and the Spotify id of what was played where a source knows it;
--- old account files call an episode a track, and what their local id is linked to says better
+-- grain: one play, with the names of what it counts as, and (own_..., album, uri) of the very version
+-- that was played; old account files call an episode a track, and what their local id is linked to
+-- says better
 create or replace temp view v_plays as
 select
     plays.play_id,
@@ -20,12 +21,14 @@ select
     v_tracks.isrc,
     v_tracks.release_date,
     v_tracks.image_url,
+    v_tracks.own_track,
+    v_tracks.own_artist,
     case
-        when coalesce(v_tracks.track_id, plays.track_id) like 'local:%' then null
+        when coalesce(v_tracks.own_track_id, plays.track_id) like 'local:%' then null
         when coalesce(v_tracks.kind, plays.kind) = 'track'
-            then 'spotify:track:' || coalesce(v_tracks.track_id, plays.track_id)
+            then 'spotify:track:' || coalesce(v_tracks.own_track_id, plays.track_id)
         when coalesce(v_tracks.kind, plays.kind) in ('episode', 'audiobook_chapter')
-            then 'spotify:episode:' || coalesce(v_tracks.track_id, plays.track_id)
+            then 'spotify:episode:' || coalesce(v_tracks.own_track_id, plays.track_id)
     end as uri,
     plays.platform,
     plays.country,

@@ -1,6 +1,6 @@
 -- grain: one id a source told (told_id), with the song and the names it counts under
 create or replace temp view v_tracks as
 select
-    told_id, own_track_id, own_artist_id, track_id, kind, track, artist_id, artist, album_id, album, duration_ms,
-    isrc, release_date, image_url
+    told_id, own_track_id, own_track, own_artist_id, own_artist, track_id, kind, track, artist_id,
+    artist, album_id, album, duration_ms, isrc, release_date, image_url
 from identity

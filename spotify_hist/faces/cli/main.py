@@ -22,10 +22,12 @@ from spotify_hist.faces.cli.context import App
 from spotify_hist.faces.cli.output import Output, silence_broken_pipe, write_any_text
 
 _COMMANDS = {
+    "artists": ("identities", "artists", "Which names and ids count as one artist."),
     "auth": ("auth", "auth", "Log in to Spotify, and see how long the login lasts."),
     "backfill": ("backfill", "backfill", "Go back as far as Spotify lets each listener go."),
     "demo": ("demo", "demo", "The whole path against a local stand-in for Spotify."),
     "enrich": ("enrich", "enrich", "Ask Spotify for details of what you played."),
+    "ignore": ("ignore", "ignore", "Hide things from the questions, without deleting a play."),
     "import": ("imports", "import_", "Bring in 'Download your data' archives."),
     "jobs": ("jobs", "jobs", "What ran, newest first, and what came of it."),
     "logs": ("logs", "logs", "What unattended runs had to say."),
@@ -34,6 +36,7 @@ _COMMANDS = {
     "serve-tools": ("serve", "serve", "Serve the questions as tools to AI assistants."),
     "status": ("status", "status", "How everything stands, and what to do next."),
     "sync": ("sync", "sync", "What the timer runs: all that is due, once or in a loop."),
+    "tracks": ("identities", "tracks", "Which ids count as one track."),
     "users": ("users", "users", "The listeners who share this history."),
 }
 

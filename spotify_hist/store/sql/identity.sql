@@ -191,7 +191,8 @@ create or replace temp table roots as select * from spread;
 create or replace temp table roots (song_id varchar, root_id varchar);
 
 -- step: make
--- The song is shown by its plainest version: one Spotify knows, with the shortest title.
+-- The song is shown by the version that a listener has put others to, else by the plainest one: one
+-- Spotify knows, with the shortest title.
 create or replace temp table made_identities as
 with
 
@@ -207,12 +208,15 @@ shown as (
         arg_min(
             row(linked.own_track_id, linked.own_track, linked.artist_id, linked.artist),
             row(
-                linked.own_track_id like 'local:%', coalesce(strlen(linked.own_track), 0),
-                linked.own_track, linked.own_track_id
+                targets.id is null, linked.own_track_id like 'local:%',
+                coalesce(strlen(linked.own_track), 0), linked.own_track, linked.own_track_id
             )
         ) as version
     from rooted
     inner join linked using (own_track_id)
+    left join (
+        select distinct into_id as id from identity_rules where entity = 'track'
+    ) as targets on rooted.own_track_id = targets.id
     group by rooted.root_id
 )
 
@@ -255,3 +259,53 @@ create or replace temp view identity as select * from identities;
 
 -- step: use_made
 create or replace temp view identity as select * from made_identities;
+
+-- step: rules
+-- grain: one rule, with the names of both sides as they are shown
+with
+
+named as (
+    select 'track' as entity, own_track_id as id,
+        any_value(own_track || coalesce(' - ' || own_artist, '')) as name
+    from identity
+    group by own_track_id
+    union all
+    select 'artist', own_artist_id, any_value(own_artist)
+    from identity
+    where own_artist_id is not null
+    group by own_artist_id
+)
+
+select rules.entity, rules.id, one.name, rules.into_id, other.name, epoch_us(rules.made_at)
+from identity_rules as rules
+left join named as one on rules.entity = one.entity and rules.id = one.id
+left join named as other on rules.entity = other.entity and rules.into_id = other.id
+where rules.entity = $entity
+order by rules.made_at, rules.id;
+
+-- step: versions
+-- grain: one track id that counts as the one asked for
+select distinct own_track_id, own_track, own_artist, album, isrc
+from identity
+where track_id = $id
+order by own_track, album, own_track_id;
+
+-- step: names_of_artist
+-- grain: one artist id that counts as the one asked for
+select distinct own_artist_id, own_artist
+from identity
+where artist_id = $id
+order by own_artist, own_artist_id;
+
+-- step: target
+-- What an id was put to itself.
+select coalesce(max(into_id), $id) from identity_rules where entity = $entity and id = $id;
+
+-- step: release
+delete from identity_rules where entity = $entity and id = $id;
+
+-- step: put
+insert or replace into identity_rules values ($entity, $id, $into_id, $now);
+
+-- step: follow
+update identity_rules set into_id = $into_id where entity = $entity and into_id = $id;

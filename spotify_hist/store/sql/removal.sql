@@ -73,3 +73,6 @@ delete from logs where user_id = $user_id;
 
 -- step: remove_user
 delete from users where user_id = $user_id;
+
+-- step: remove_ignored
+delete from ignore_rules where user_id = $user_id;
