@@ -32,12 +32,13 @@ _UNDONE_ALREADY = re.compile(r"Error: Import 1 was undone already, .*", re.DOTAL
 
 
 def write(life: Life, directory: Path) -> None:
-    """An export with a file for each way of reading, a later one that shares its largest file, and
-    a list of another program. All of them tell of plays that the polls told of as well."""
+    """An export with a file for each way of reading, one of them with keys nobody knows, a later
+    one that shares its largest file, and a list of another program. All of them tell of plays that
+    the polls told of as well."""
     told = [play for play in life.until(EARLIER) if not play.video]
     older, plays = told[-220:-130], told[-130:]
     songs = [play for play in plays if play.track is not None]
-    large = exports.render([rows.row_of_today(play) for play in plays], "pretty")
+    large = exports.render([{**rows.row_of_today(play), "mood": 1} for play in plays], "pretty")
     assert len(large) > staging._LEAST_BYTES  # so that DuckDB itself reads it
     spoilt = {**rows.row_of_today(songs[0]), "ts": "yesterday"}
     videos = [play for play in life.until(EARLIER) if play.video][-3:]
@@ -129,6 +130,16 @@ SCENARIOS = (
         nothing,
         begin=_poll_twice,
         sample=2,
+        exit_code=3,
+        is_one_step=True,
+    ),
+    Scenario(
+        "stdin",
+        ("import", "-"),
+        nothing,
+        begin=_poll_twice,
+        given="{exports}/my_spotify_data.zip",
+        sample=1,
         exit_code=3,
         is_one_step=True,
     ),

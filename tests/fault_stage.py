@@ -12,6 +12,7 @@ import time
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from unittest import mock
 
@@ -29,7 +30,6 @@ from spotify_hist.store.gate import Gate
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from fault_state import State
     from strace_kit import Fault
@@ -75,10 +75,13 @@ class Stage:
             "SPOTIFY_HIST_ACCOUNTS_URL": self.sandbox.url,
         }
 
-    def run(self, *arguments: str) -> Said:
-        """Run a command quietly, in this process: nothing goes wrong here."""
+    def run(self, *arguments: str, given: str = "") -> Said:
+        """Run a command quietly, in this process: nothing goes wrong here. `given` is the path of
+        what its standard input is to be."""
         err = io.StringIO()
         with (
+            Path(given or os.devnull).open(encoding="utf-8") as stdin,
+            mock.patch("sys.stdin", stdin),
             mock.patch.dict(os.environ, self.environment),
             redirect_stdout(io.StringIO()),
             redirect_stderr(err),
@@ -126,8 +129,8 @@ class Scenario:
     everything or, where it says that it failed, nothing. `unsteady`: what hangs on how often it
     ran, as the details do that every run asks a few more of.
 
-    `begin` makes the history that `prepare` finds, from nothing and at the instant `FIRST`; without
-    it that is one poll's.
+    `given` is the path of the file that its standard input is. `begin` makes the history that
+    `prepare` finds, from nothing and at the instant `FIRST`; without it that is one poll's.
     """
 
     name: str
@@ -135,6 +138,7 @@ class Scenario:
     prepare: Callable[[Stage], None]
     begin: Callable[[Stage], None] | None = None
     answer: Callable[[subprocess.Popen[str]], str | None] | None = None
+    given: str = ""
     again: Callable[[Stage], Said] | None = None
     is_answered_once: bool = False
     rotates: bool = False
@@ -154,7 +158,8 @@ class Scenario:
         """The quiet run after the faulted one."""
         if self.again is not None:
             return self.again(stage)
-        return stage.run(*stage.words(*self.arguments))
+        (given,) = stage.words(self.given)
+        return stage.run(*stage.words(*self.arguments), given=given)
 
 
 class Stages:

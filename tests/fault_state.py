@@ -41,6 +41,7 @@ select imports.nth, name, package, format, content_sha256, packed_sha256, conten
     files.records, files.new, files.upgraded, files.duplicate, files.rejected, damage,
     first_played_at::varchar, last_played_at::varchar,
     (select list(key || ' ' || value order by key) from json_each(files.kinds)),
+    (select list(key || ' ' || value order by key) from json_each(files.unknown_keys)),
     (select list(row_index || ' ' || reason order by row_index) from rejected_rows as bad
         where bad.file_id = files.file_id)
 from import_files as files
@@ -71,7 +72,8 @@ class State:
     """The history, its accounts but for ids and times, and the names of all files.
 
     `repeats` are imports that brought nothing, and their files: these need not be there. `log` is
-    what DuckDB takes into the file with the next write, `scratch` what imports left behind.
+    what DuckDB takes into the file with the next write, `scratch` what imports left behind, which
+    `files` are without.
     """
 
     users: Rows
@@ -92,8 +94,13 @@ class State:
 
 def read(home: Path) -> State:
     """All that counts, read anew."""
-    paths = {str(path.relative_to(home)) for path in home.rglob("*") if path.is_file()}
-    left = [path.name for path in home.glob("uploads/*")]
+    uploads = home / "uploads"
+    paths = {
+        str(path.relative_to(home))
+        for path in home.rglob("*")
+        if path.is_file() and uploads not in path.parents
+    }
+    left = [path.name for path in uploads.glob("*")]
     with Database(home / "history.duckdb", 20).read() as connection:
         checkpoints = _rows(
             connection,

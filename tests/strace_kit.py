@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -120,21 +121,24 @@ def run(
     log: Path,
     fault: tuple[Point, Fault] | None = None,
     answer: Callable[[subprocess.Popen[str]], str | None] | None = None,
+    given: str = "",
 ) -> Run:
     """Run `spotify-hist` with these arguments under strace, with one fault or none.
 
-    `answer` sees the running process and gives what to write to its stdin.
+    `answer` sees the running process and gives what to write to its stdin; or the file `given` is
+    its stdin.
     """
     log.unlink(missing_ok=True)
-    process = subprocess.Popen(
-        [*_strace("strace", log, fault), sys.executable, "-m", "spotify_hist", *arguments],
-        # Compiled modules are written once, by whichever run comes first: no part of a run.
-        env={**environment, "PYTHONDONTWRITEBYTECODE": "1"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-    )
+    with Path(given).open("rb") if given else nullcontext(subprocess.PIPE) as stdin:
+        process = subprocess.Popen(
+            [*_strace("strace", log, fault), sys.executable, "-m", "spotify_hist", *arguments],
+            # Compiled modules are written once, by whichever run comes first: no part of a run.
+            env={**environment, "PYTHONDONTWRITEBYTECODE": "1"},
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+        )
     killer = _Killer(process, log, fault[0]) if fault and fault[1] == "SIGKILL" else None
     if killer is not None:
         killer.start()

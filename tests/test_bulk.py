@@ -18,7 +18,7 @@ from raw_rows import (
     NO_METADATA,
 )
 
-from spotify_hist.collect import staging
+from spotify_hist.collect import staging, unknown_keys
 from spotify_hist.collect.workspace import Workspace
 from spotify_hist.normalise.exports import EXTENDED_KEYS
 from spotify_hist.sources.exports.archive import Member
@@ -90,6 +90,13 @@ ODD_TYPES = [
 ]  # fmt: skip
 
 
+# Keys that no export is known to have; some are hard to find in the text of a file.
+UNKNOWN = (
+    "new_key", "TS", " ts", "ts ", "", "é", "\U0001f600", 'a"b', '"', "a\\", "a:b", "a, b", ".*",
+    "…", "a\tb", "n" * 61, "n" * 62,
+)  # fmt: skip
+
+
 class Outcome(NamedTuple):
     """What became of one file: its rows in the stage, and its account."""
 
@@ -97,6 +104,7 @@ class Outcome(NamedTuple):
     records: int
     rejected: list[tuple[int, str]]
     damage: str | None
+    unknown_keys: dict[str, int]
 
 
 class Stage:
@@ -120,7 +128,13 @@ class Stage:
         )
         assert list(self.space.directory.iterdir()) == []
         return [
-            Outcome(self._rows(file.number), file.records, file.rejected, file.damage)
+            Outcome(
+                self._rows(file.number),
+                file.records,
+                file.rejected,
+                file.damage,
+                file.unknown_keys,
+            )
             for file in staged
         ]
 
@@ -307,6 +321,67 @@ def test_a_file_may_break_off_anywhere(stage: Stage) -> None:
     assert_same(stage, [data[:end] for end in range(len(data) + 1)])
 
 
+def _layouts(rows: list[dict[str, object]]) -> list[bytes]:
+    """A file of the rows in each layout, with letters of all kinds and without."""
+    return [
+        json.dumps(rows, indent=indent, separators=(",", colon), ensure_ascii=is_ascii).encode()
+        for indent, colon in ((None, ":"), (None, ": "), (2, " : "))
+        for is_ascii in (False, True)
+    ]
+
+
+@pytest.mark.parametrize("chunk", [1 << 20, 97, 4096])
+def test_both_ways_count_the_same_unknown_keys(
+    stage: Stage, chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However they are written, wherever a piece of the file ends; those in texts are none."""
+    monkeypatch.setattr(unknown_keys, "_CHUNK", chunk)
+    texts = {"platform": 'x "new_key": 1', "master_metadata_track_name": '"new_key"', "other": ": "}
+    names = [name for name in UNKNOWN if len(name) < 60] * 3
+    rows = [
+        GENERATION_2026 | {name: {"new": [number]}} | texts for number, name in enumerate(names)
+    ]
+    data = _layouts(rows)
+    assert stage.taken(data) == dict.fromkeys(range(len(data)), len(rows))
+    assert_same(stage, data)
+    (outcome, *_) = stage.outcomes(data, fast=True)
+    assert outcome.unknown_keys["new_key"] == outcome.unknown_keys["é"] == 3
+    assert outcome.unknown_keys["other"] == len(rows)
+
+
+@pytest.mark.parametrize("first", [0, 2000, 5990, 5999])
+def test_a_key_that_comes_late_in_a_large_file_is_counted_too(stage: Stage, first: int) -> None:
+    """A megabyte into it, or in its last row."""
+    rows: list[dict[str, object]] = [GENERATION_2026 | {"ms_played": n} for n in range(6000)]
+    for row in rows[first:]:
+        row["new_key"] = None
+    data = _layouts(rows)
+    assert min(map(len, data)) > 3_500_000
+    assert stage.taken(data) == dict.fromkeys(range(len(data)), len(rows))
+    for outcome in stage.outcomes(data, fast=True):
+        assert outcome.unknown_keys == {"new_key": 6000 - first}
+
+
+def test_a_row_longer_than_what_is_looked_at_shows_its_keys(stage: Stage) -> None:
+    """The first row has more than 8 kilobytes, or than 64."""
+    for length in (9_000, 70_000):
+        rows = [GENERATION_2026 | {"new_key": "x" * length}, GENERATION_2026]
+        data = [json.dumps(rows).encode()]
+        assert stage.taken(data) == {0: 2}
+        assert_same(stage, data)
+        assert stage.outcomes(data, fast=True)[0].unknown_keys == {"new_key": 1}
+
+
+def test_more_keys_than_anybody_reads_are_counted_together(stage: Stage) -> None:
+    """The first fifty by name; a row of any others counts once."""
+    rows = [json.loads(GOOD) | {f"key {n}": n, f"another {n}": n} for n in range(40)]
+    data = [json.dumps(rows).encode()]
+    assert_same(stage, data)
+    told = stage.outcomes(data, fast=True)[0].unknown_keys
+    assert len(told) == 51
+    assert (told["another 24"], told["…"]) == (1, 15)
+
+
 def test_one_damaged_file_costs_its_neighbours_nothing(stage: Stage) -> None:
     """Good files beside it are still taken the fast way."""
     good = json.dumps([GENERATION_2026] * 3).encode()
@@ -332,8 +407,10 @@ def files(draw: st.DrawFn) -> bytes:
         row = draw(st.sampled_from(ROWS))
         pairs = [(key, json.dumps(value)) for key, value in row.items()]
         for _ in range(draw(st.sampled_from([0, 0, 0, 1, 2]))):
-            key = draw(st.sampled_from(EXTENDED_KEYS))
-            kind = draw(st.sampled_from(["replace", "drop", "append"]))
+            key = draw(st.sampled_from((*EXTENDED_KEYS, *UNKNOWN)))
+            # A row that says an unknown key twice may count twice.
+            kinds = ["replace"] if key in UNKNOWN else ["replace", "drop", "append"]
+            kind = draw(st.sampled_from(kinds))
             if kind != "append":
                 pairs = [pair for pair in pairs if pair[0] != key]
             if kind != "drop":

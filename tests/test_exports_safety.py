@@ -11,12 +11,14 @@ import zipfile
 import zlib
 from contextlib import redirect_stderr, redirect_stdout
 from typing import IO, TYPE_CHECKING, cast
+from unittest import mock
 
 import pytest
 from conftest import NOW
 from export_files import ACCOUNT, CAPS, EXTENDED, caps, make_zip, names, read
 from raw_rows import GENERATION_2026
 from test_exports_spoiled import SPOILED
+from zip_quine import zip_quine
 
 from spotify_hist.collect.imports import Receipt, import_paths
 from spotify_hist.errors import BadInput
@@ -190,6 +192,24 @@ def overlapping(path: Path, count: int = 30) -> Path:
     return path
 
 
+def test_a_zip_that_holds_itself_is_looked_into_once(home: Path, tmp_path: Path) -> None:
+    """In a folder, in another ZIP or from standard input: it ends, says so, and leaves nothing."""
+    quine = zip_quine()
+    with zipfile.ZipFile(io.BytesIO(quine)) as archive:
+        assert archive.namelist() == ["r.zip"]
+        assert archive.read("r.zip") == quine
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "r.zip").write_bytes(quine)
+    within = make_zip(tmp_path / "outer.zip", {"r.zip": quine})
+    for given, stdin in ((folder, b""), (within, b""), ("-", quine)):
+        with mock.patch("sys.stdin", io.TextIOWrapper(io.BytesIO(stdin))):
+            code, out, (error,) = spoken("import", given)
+        assert (code, out) == (3, "")
+        assert "holds no listening history: it holds r.zip" in error
+        assert [path for path in home.rglob("*") if path.is_file()] == []
+
+
 def test_members_that_share_their_data_are_refused(tmp_path: Path) -> None:
     """A bomb of that kind unpacks, member by member, to millions of times its size."""
     path = overlapping(tmp_path / "x.zip")
@@ -317,6 +337,18 @@ def _climbing(path: Path) -> None:
     make_zip(path, {"../../endsong_0.json": EXTENDED, "/endsong_1.json": EXTENDED})
 
 
+def _endless(path: Path) -> None:
+    """It holds itself, and that holds itself, and so on."""
+    path.write_bytes(zip_quine())
+
+
+def _towering(path: Path, levels: int = 6) -> None:
+    """Sixteen ZIPs that hold sixteen each, and so on: sixteen millions of files at the bottom."""
+    make_zip(path, {"endsong_0.json": EXTENDED})
+    for _ in range(levels):
+        make_zip(path, dict.fromkeys((f"{number}.zip" for number in range(16)), path.read_bytes()))
+
+
 # SPOTIFY_HIST_IMPORT_MAX_ROWS and its like, set low, and what each refusal says.
 CAPPED: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "MAX_RATIO": ("20", _bomb, "unpacks to more than 20 times its size"),
@@ -328,6 +360,8 @@ CAPPED: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "shared data": ("", overlapping, "shares its place with another file"),
     "a cut": ("", _cut, "the download seems incomplete"),
     "paths": ("", _climbing, "holds no listening history"),
+    "no end": ("", _endless, "holds no listening history: it holds r.zip"),
+    "many levels": ("", _towering, "it holds 0.zip, 1.zip, 10.zip and 253 more"),
 }
 
 

@@ -128,8 +128,10 @@ class Sweep:
     def _run(
         self, scenario: Scenario, stage: Stage, fault: tuple[Point, Fault] | None = None
     ) -> Run:
-        words = stage.words(*scenario.arguments)
-        return strace_kit.run(words, stage.environment, self._log, fault, scenario.answer)
+        *words, given = stage.words(*scenario.arguments, scenario.given)
+        return strace_kit.run(
+            tuple(words), stage.environment, self._log, fault, scenario.answer, given
+        )
 
 
 def _errors(done: Run) -> list[str]:

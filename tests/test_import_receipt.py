@@ -275,12 +275,12 @@ def test_the_json_has_every_key_that_is_promised(cli: Cli, archive: Path) -> Non
         "duplicate": 1, "rejected": 1, "plays_added": 3, "gaps_closed": 0, "kinds": {"track": 4},
         "first_played_at": "2019-07-01T12:34:56.000Z",
         "last_played_at": "2023-05-06T10:20:00.000Z",
-        "ignored": ["MyData/Userdata.json"], "failed": [],
+        "ignored": ["MyData/Userdata.json"], "failed": [], "unknown_keys": {},
     }  # fmt: skip
     assert files[0] == {
         "name": "MyData/endsong_0.json", "format": "endsong", "records": 4, "new": 2,
         "upgraded": 0, "duplicate": 1, "rejected": [{"index": 3, "reason": "not an object"}],
-        "damage": None, "kinds": {"track": 3},
+        "damage": None, "kinds": {"track": 3}, "unknown_keys": {},
         "first_played_at": "2019-07-01T12:34:56.000Z",
         "last_played_at": "2019-07-03T23:30:00.000Z",
     }  # fmt: skip

@@ -17,7 +17,15 @@ from spotify_hist.collect.pages import drain
 from spotify_hist.collect.spool import Spool
 from spotify_hist.collect.workspace import number_files, workspace
 from spotify_hist.errors import BadInput, Temporary
-from spotify_hist.store import coverage, import_jobs, journal, listeners, merging, tallies
+from spotify_hist.store import (
+    coverage,
+    identity,
+    import_jobs,
+    journal,
+    listeners,
+    merging,
+    tallies,
+)
 from spotify_hist.store.database import Database
 from spotify_hist.store.import_jobs import Receipt
 
@@ -198,6 +206,7 @@ def _merge(
     if staged.keep_private:
         import_jobs.add_privates(connection, keyed)
     gaps_closed = coverage.close_gaps(connection, user_id, started, import_id)
+    identity.refresh(connection)
     finished = clock()
     import_jobs.add_import(
         connection,
@@ -241,6 +250,7 @@ def _add_files(
                 damage=file.damage,
                 rejected=file.rejected,
                 told=staged.told.get(file.number, nothing),
+                unknown_keys=file.unknown_keys,
             )
             for file_id, file in zip(file_ids, staged.files, strict=True)
         ],

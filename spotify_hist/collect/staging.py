@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from spotify_hist import normalise
+from spotify_hist.collect.unknown_keys import UnknownKeys, printable
 from spotify_hist.collect.unpacking import Unpacked, Unpacker
 from spotify_hist.errors import BadInput
 from spotify_hist.model import Record
@@ -34,7 +35,8 @@ Progress = Callable[[int, int, int], None]
 
 @dataclass(slots=True)
 class StagedFile:
-    """One file of an import: its rows, those rejected as (index, reason), where it broke off.
+    """One file of an import: its rows, those rejected as (index, reason), where it broke off, and
+    in how many of its rows each unknown key stands.
 
     Of a known one, which an earlier import has read, no row is staged.
     """
@@ -49,6 +51,7 @@ class StagedFile:
     records: int = 0
     rejected: list[tuple[int, str]] = field(default_factory=list)
     damage: str | None = None
+    unknown_keys: dict[str, int] = field(default_factory=dict)
 
 
 def stage_members(
@@ -85,6 +88,7 @@ def stage_members(
                     file.records, file.is_known = each.known.records, True
                 elif file.number in taken:
                     file.records = taken[file.number]
+                    file.unknown_keys = printable(each.unknown_keys, file.records)
                 else:
                     unpacker.rest()
                     _stage_rows(space, each.member, file, keep_private=keep_private)
@@ -108,13 +112,15 @@ def _read_together(space: Workspace, user_id: int, batch: Sequence[Unpacked]) ->
 
 def _stage_rows(space: Workspace, member: Member, file: StagedFile, *, keep_private: bool) -> None:
     """Read one file row by row: the reference for what the fast way must give."""
+    source = source_of(member.format)
+    unknown = UnknownKeys(source)
 
     def good_rows() -> Iterator[records.StagedRow]:
-        source = source_of(member.format)
         try:
             with member.open() as stream:
                 for index, raw in open_rows(member.format, stream):
                     file.records += 1
+                    unknown.look_at(raw)
                     record = normalise.row(source, raw, keep_private)
                     if isinstance(record, Record):
                         yield records.StagedRow(file.number, index, file.package, record)
@@ -126,3 +132,4 @@ def _stage_rows(space: Workspace, member: Member, file: StagedFile, *, keep_priv
             file.damage = f"the file cannot be read: {error.strerror or type(error).__name__}"
 
     records.stage(space.connection, good_rows())
+    file.unknown_keys = printable(unknown.rows, file.records)

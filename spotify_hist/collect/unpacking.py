@@ -1,6 +1,6 @@
 """Owns unpacking the files of an import, a batch ahead of whoever reads them.
 
-Never reads a row.
+Never reads a row but to see which keys it has.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ import zipfile
 import zlib
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
+from spotify_hist.collect import unknown_keys
 from spotify_hist.sources.exports.formats import source_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from spotify_hist.sources.exports.archive import Member
@@ -38,7 +39,7 @@ class Unpacked:
 
     There is none where it is not wanted, and where the member is damaged or has what DuckDB reads
     otherwise than Python: that is left to the row reader to find and to name. `known` is the file
-    of an earlier import that says the very same.
+    of an earlier import that says the very same; `unknown_keys` are those of the file at `path`.
     """
 
     number: int
@@ -47,6 +48,7 @@ class Unpacked:
     packed_sha256: str | None
     path: Path | None
     known: KnownFile | None = None
+    unknown_keys: Mapping[str, int] = field(default_factory=dict)
 
 
 class Unpacker:
@@ -108,7 +110,8 @@ class Unpacker:
         if path is not None and (known or not is_plain):
             path.unlink()
             path = None
-        return Unpacked(number, member, sha256, packed, path, known)
+        unknown = {} if path is None else unknown_keys.in_copy(path, "extended")
+        return Unpacked(number, member, sha256, packed, path, known, unknown)
 
 
 def _batches(members: Sequence[Member]) -> Iterator[list[tuple[int, Member]]]:

@@ -10,7 +10,7 @@ import math
 from operator import itemgetter
 from typing import Final
 
-from spotify_hist.model import Kind, Record, Rejected
+from spotify_hist.model import Kind, Record, Rejected, Source
 from spotify_hist.normalise.values import (
     MisfitError,
     Object,
@@ -43,6 +43,11 @@ _PRIVATE: Final = (
     "city", "ip_addr", "ip_addr_decrypted", "latitude", "longitude",
     "metro_code", "region", "user_agent_decrypted", "username",
 )  # fmt: skip
+# Every key that rows of Spotify's exports have had since 2020 (FACTS 5.1, 5.3).
+KNOWN_KEYS: Final[dict[Source, frozenset[str]]] = {
+    "extended": frozenset((*EXTENDED_KEYS, *_PRIVATE)),
+    "account": frozenset(("endTime", "msPlayed", *_ACCOUNT_TEXTS)),
+}
 # One C call for a row that has all keys, which is most of them: imports live by these.
 _all_extended: Final = itemgetter(*EXTENDED_KEYS)
 

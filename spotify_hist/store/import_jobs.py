@@ -26,7 +26,10 @@ _ALL = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class FileToAdd:
-    """A file of an import before its records are committed; `rejected` are (index, reason)."""
+    """A file of an import before its records are committed; `rejected` are (index, reason).
+
+    `unknown_keys` are empty also where the file was not read, because an earlier one said the same.
+    """
 
     file_id: int
     name: str
@@ -38,6 +41,7 @@ class FileToAdd:
     damage: str | None
     rejected: Sequence[tuple[int, str]]
     told: Told
+    unknown_keys: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +49,9 @@ class FileAccount:
     """What became of one file: records = new + upgraded + duplicate + rejected.
 
     The middle three are None for files imported by versions that did not count them. `first` and
-    `last` are the ends of its first and last play, `kinds` its good rows by kind; `rejected_rows`
-    are (index, reason), and `damage` says where the file broke off.
+    `last` are the ends of its first and last play, `kinds` its good rows by kind; `rejected` are
+    (index, reason), `damage` says where the file broke off, and `unknown_keys` in how many rows
+    each key stands that the version which read it did not know.
     """
 
     file_id: int
@@ -64,6 +69,7 @@ class FileAccount:
     first: datetime | None
     last: datetime | None
     kinds: Mapping[str, int]
+    unknown_keys: Mapping[str, int]
     rejected: tuple[tuple[int, str], ...] = ()
 
 
@@ -114,10 +120,12 @@ class Receipt:
     @property
     def kinds(self) -> dict[str, int]:
         """How many good rows there are of each kind, most first."""
-        total = Counter[str]()
-        for file in self.files:
-            total.update(file.kinds)
-        return dict(total.most_common())
+        return _sum(file.kinds for file in self.files)
+
+    @property
+    def unknown_keys(self) -> dict[str, int]:
+        """In how many rows each key stands that was not known, most first."""
+        return _sum(file.unknown_keys for file in self.files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +178,8 @@ def add_files(
             "damages": [file.damage for file in files],
             "firsts": [file.told.first for file in files],
             "lasts": [file.told.last for file in files],
-            "kinds": [json.dumps(file.told.kinds) if file.told.kinds else None for file in files],
+            "kinds": [_json(file.told.kinds) for file in files],
+            "unknown_keys": [_json(file.unknown_keys) for file in files],
         },
     )
     rejected = [(file.file_id, *row) for file in files for row in file.rejected]
@@ -260,8 +269,8 @@ def _receipts(
     found = _rows(connection, "imports", where)
     files: dict[int, list[FileAccount]] = {}
     for row in _rows(connection, "files", {"import_ids": [each["import_id"] for each in found]}):
-        import_id, first_us, last_us, kinds = (
-            row.pop(name) for name in ("import_id", "first_us", "last_us", "kinds")
+        import_id, first_us, last_us, kinds, unknown_keys = (
+            row.pop(name) for name in ("import_id", "first_us", "last_us", "kinds", "unknown_keys")
         )
         files.setdefault(import_id, []).append(
             FileAccount(
@@ -269,6 +278,7 @@ def _receipts(
                 first=_instant(first_us),
                 last=_instant(last_us),
                 kinds=json.loads(kinds or "{}"),
+                unknown_keys=json.loads(unknown_keys or "{}"),
                 rejected=rejected.get(row["file_id"], ()),
             )
         )
@@ -303,6 +313,17 @@ def _error(told: Mapping[str, str]) -> SpotifyHistError:
     """The failure of an input as it was told; only the class of its exit code is left of it."""
     kind = Temporary if told["retryable"] else BadInput
     return kind(told["message"], hint=told["hint"], code=told["code"])
+
+
+def _sum(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total = Counter[str]()
+    for each in counts:
+        total.update(each)
+    return dict(total.most_common())
+
+
+def _json(counts: Mapping[str, int]) -> str | None:
+    return json.dumps(counts) if counts else None
 
 
 def _instant(epoch_us: int | None) -> datetime | None:

@@ -6,6 +6,7 @@ Never imports, and never writes but through `output`.
 from __future__ import annotations
 
 from collections import Counter
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from spotify_hist.errors import ExitCode
@@ -14,6 +15,7 @@ from spotify_hist.model import iso
 from spotify_hist.settings import system_timezone
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from spotify_hist.faces.cli.output import Output
@@ -41,6 +43,7 @@ def as_json(receipt: Receipt) -> dict[str, object]:
         "first_played_at": _iso(receipt.first),
         "last_played_at": _iso(receipt.last),
         "kinds": receipt.kinds,
+        "unknown_keys": receipt.unknown_keys,
         "files": [_file_as_json(file) for file in receipt.files],
         "ignored": list(receipt.ignored),
         "failed": [error.as_dict() for error in receipt.failed],
@@ -78,6 +81,8 @@ def tell(out: Output, receipt: Receipt, timezone: str) -> None:
         _tell_files(out, receipt)
     for file in receipt.files:
         _tell_trouble(out, file)
+    if receipt.unknown_keys:
+        out.note(f"Keys this version does not know, left out: {_keys(receipt.unknown_keys)}.")
     if receipt.ignored:
         shown = ", ".join(receipt.ignored[:_SHOWN_NAMES])
         rest = len(receipt.ignored) - _SHOWN_NAMES
@@ -85,6 +90,15 @@ def tell(out: Output, receipt: Receipt, timezone: str) -> None:
             f"Not listening history, left unread: {shown}"
             + (f" and {rest} more." * (rest > 0) or ".")
         )
+
+
+def _keys(unknown: Mapping[str, int]) -> str:
+    """Keys with their rows, as many as a person reads."""
+    told = ", ".join(
+        f"{name} ({counted(rows, 'row')})" for name, rows in islice(unknown.items(), _SHOWN_NAMES)
+    )
+    rest = len(unknown) - _SHOWN_NAMES
+    return told + f" and {rest} more" * (rest > 0)
 
 
 def names(receipt: Receipt) -> list[str]:
@@ -175,6 +189,7 @@ def _file_as_json(file: FileAccount) -> dict[str, object]:
         "first_played_at": _iso(file.first),
         "last_played_at": _iso(file.last),
         "kinds": dict(file.kinds),
+        "unknown_keys": dict(file.unknown_keys),
     }
 
 

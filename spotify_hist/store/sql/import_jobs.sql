@@ -42,7 +42,8 @@ told as (
         unnest($damages::varchar[]) as damage,
         unnest($firsts::timestamptz[]) as first_played_at,
         unnest($lasts::timestamptz[]) as last_played_at,
-        unnest($kinds::json[]) as kinds
+        unnest($kinds::json[]) as kinds,
+        unnest($unknown_keys::json[]) as unknown_keys
 ),
 
 earlier as (
@@ -72,7 +73,8 @@ select
     told.records, told.rejected, told.damage,
     coalesce(told.first_played_at, earlier.file.first_played_at) as first_played_at,
     coalesce(told.last_played_at, earlier.file.last_played_at) as last_played_at,
-    coalesce(told.kinds, earlier.file.kinds) as kinds
+    coalesce(told.kinds, earlier.file.kinds) as kinds,
+    coalesce(told.unknown_keys, earlier.file.unknown_keys) as unknown_keys
 from told
 left join earlier using (file_id)
 order by told.file_id;
@@ -136,7 +138,7 @@ select
     file_id, import_id, name, package, format, content_sha256 as sha256, packed_sha256, records,
     new, upgraded, duplicate, rejected as rejected_count, damage,
     epoch_us(first_played_at) as first_us, epoch_us(last_played_at) as last_us,
-    kinds::varchar as kinds
+    kinds::varchar as kinds, unknown_keys::varchar as unknown_keys
 from import_files
 where list_contains($import_ids::integer[], import_id)
 order by file_id;
