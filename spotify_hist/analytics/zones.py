@@ -11,14 +11,15 @@ from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from zoneinfo import ZoneInfo
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST = datetime(2005, 12, 1, tzinfo=UTC)  # Spotify's first plays are of 2006
 _YEARS_AHEAD = 2
+_YEARS_KNOWN = 20
 _STEP = timedelta(days=7)  # no zone changes its clocks twice in a week
 
 
@@ -76,11 +77,20 @@ def _chosen(offsets: Sequence[tuple[int, int]]) -> str:
 
 @cache
 def country_zones() -> Mapping[str, str]:
-    """The time zone of each country (ISO 3166 code) that has just one, by the tz database."""
+    """The time zone of each country (ISO 3166 code) whose clocks have all shown the same time since
+    there was Spotify, by the tz database."""
     zones: defaultdict[str, list[str]] = defaultdict(list)
     table = resources.files("tzdata.zoneinfo").joinpath("zone.tab").read_text(encoding="utf-8")
     for line in table.splitlines():
         if line and not line.startswith("#"):
             country, _, zone = line.split("\t")[:3]
             zones[country].append(zone)
-    return {country: found[0] for country, found in zones.items() if len(found) == 1}
+    return {country: found[0] for country, found in zones.items() if _are_alike(found)}
+
+
+def _are_alike(names: Sequence[str]) -> bool:
+    one, *others = map(ZoneInfo, names)
+    moments = [_FIRST + _STEP * week for week in range(52 * _YEARS_KNOWN)]
+    return all(
+        _offset(one, moment) == _offset(other, moment) for other in others for moment in moments
+    )

@@ -1,30 +1,38 @@
-"""Owns the least that asks a question and prints a table: `bare_query.py DATABASE SQL VIEW…`.
+"""Owns the least that asks a question and prints it: `bare_query.py DATABASE STATEMENTS [--json]`.
 
-Never imports spotify_hist.
+STATEMENTS is a JSON file of [SQL, parameters]; the rows of the last are printed, as a table of rich
+or, without importing that, as JSON. Never imports spotify_hist.
 """
 
+import json
 import sys
 from pathlib import Path
 
 import click
 import duckdb
-from rich.console import Console
-from rich.table import Table
 
 
 @click.command()
 @click.argument("database")
-@click.argument("statement", type=click.Path(path_type=Path))
-@click.argument("views", nargs=-1, type=click.Path(path_type=Path))
-def main(database: str, statement: Path, views: tuple[Path, ...]) -> None:
-    """Print the rows of the statement in the file STATEMENT."""
+@click.argument("statements", type=click.Path(path_type=Path))
+@click.option("--json", "is_json", is_flag=True)
+def main(database: str, statements: Path, *, is_json: bool) -> None:
+    """Print the rows of the last of the statements."""
     connection = duckdb.connect(database, read_only=True)
     connection.execute("set timezone = 'UTC'")
-    for view in views:
-        connection.execute(view.read_text(encoding="utf-8"))
-    found = connection.execute(statement.read_text(encoding="utf-8"))
-    table = Table(*[column[0] for column in found.description or ()], box=None)
-    for row in found.fetchall():
+    found = connection
+    for text, parameters in json.loads(statements.read_text(encoding="utf-8")):
+        found = connection.execute(text, parameters)
+    names = [column[0] for column in found.description or ()]
+    rows = found.fetchall()
+    if is_json:
+        sys.stdout.write(json.dumps([dict(zip(names, row, strict=True)) for row in rows]))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*names, box=None)
+    for row in rows:
         table.add_row(*map(str, row))
     Console(file=sys.stdout, width=200).print(table)
 

@@ -6,12 +6,12 @@
 -- column weekday: 1 is Monday, 7 is Sunday.
 -- column hour: 0 to 23, the local hour in which the play ended.
 -- column plays: Counted plays.
--- column listened_ms: Listened time in milliseconds, where it is known.
+-- column listened_ms: Listened time in milliseconds, told or estimated.
 -- example: --timezone Europe/Berlin
 with
 
 counted as (
-    select local_at, ms_played
+    select local_at, listened_ms
     from counted_plays
 ),
 
@@ -20,7 +20,7 @@ hours as (
         isodow(local_at) as weekday,
         extract(hour from local_at) as hour,
         count(*) as plays,
-        sum(ms_played)::bigint as listened_ms
+        sum(listened_ms)::bigint as listened_ms
     from counted
     group by 1, 2
 )
