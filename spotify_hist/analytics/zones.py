@@ -10,11 +10,13 @@ from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
 from importlib import resources
+from itertools import pairwise
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import date
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST = datetime(2005, 12, 1, tzinfo=UTC)  # Spotify's first plays are of 2006
@@ -31,6 +33,18 @@ def local_time(zone: ZoneInfo, now: datetime, *, at: str = "played_at") -> str:
     end = now + timedelta(days=366 * _YEARS_AHEAD)
     offset = _chosen(_offsets(zone, end.replace(day=1, hour=0, minute=0, second=0, microsecond=0)))
     return f"make_timestamp(epoch_us({at}) + ({offset.replace('{at}', at)}))"
+
+
+def days_left_out(zone: ZoneInfo, now: datetime) -> tuple[date, ...]:
+    """The days that never were in a zone, as it moved across the date line (Samoa, end of 2011)."""
+    end = now + timedelta(days=366 * _YEARS_AHEAD)
+    offsets = _offsets(zone, end.replace(day=1, hour=0, minute=0, second=0, microsecond=0))
+    found: list[date] = []
+    for (_, before), (at, after) in pairwise(offsets):
+        last = (_EPOCH + timedelta(microseconds=at + before - 1)).date()
+        following = (_EPOCH + timedelta(microseconds=at + after)).date()
+        found += [last + timedelta(days=nth) for nth in range(1, (following - last).days)]
+    return tuple(found)
 
 
 @lru_cache(maxsize=32)

@@ -49,7 +49,7 @@ def main() -> int:
             if "questions" in which:
                 results.extend(questions(directory, export, options.runs))
             if "large" in which:
-                results.extend(large(directory, export, now, options.runs))
+                results.extend(large(directory, export, options.runs))
         if "poll" in which:
             export = write_export(directory / "history", options.rows, now)
             results.extend(polling(directory, export, options.runs))

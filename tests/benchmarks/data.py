@@ -32,11 +32,11 @@ class Export:
     rows: int
 
 
-def write_export(directory: Path, rows: int, now: datetime, *, pace: int = 1) -> Export:
+def write_export(directory: Path, rows: int, now: datetime) -> Export:
     """An export of `rows` rows that ends a day or two before `now`."""
     directory.mkdir(parents=True, exist_ok=True)
     generated = directory / "generated.zip"
-    write_large_extended(generated, rows, pace=pace)
+    write_large_extended(generated, rows)
     export = Export(directory / "my_spotify_data.zip", directory / "unpacked", rows)
     export.folder.mkdir()
     newest = max(date.fromisoformat(day) for text in _texts(generated) for day in _last_day(text))

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import shutil
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from .data import write_account, write_export
+from spotify_hist.sandbox.large import write_large_extended
+
+from .data import write_account
 from .measure import HERE, Ceiling, Comparison, Usage, paired, program, seconds, usage
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from pathlib import Path
 
     from .data import Export
@@ -25,6 +27,7 @@ MOST_MB = 700.0
 MOST_SMALL_S = 1.5
 LARGE_ROWS = 5_000_000
 SMALL_ROWS = 300
+WITHIN = datetime(2013, 6, 1, tzinfo=UTC)  # the large export's plays lie densely around it
 
 
 def importing(directory: Path, export: Export, runs: int) -> list[Comparison | Ceiling]:
@@ -50,21 +53,21 @@ def importing(directory: Path, export: Export, runs: int) -> list[Comparison | C
     ]
 
 
-def large(directory: Path, export: Export, now: datetime, runs: int) -> list[Comparison | Ceiling]:
+def large(directory: Path, export: Export, runs: int) -> list[Comparison | Ceiling]:
     """Five million rows against as many of the ordinary export; a small import on top of them."""
-    many = write_export(directory / "large", LARGE_ROWS, now, pace=6)
-    shutil.rmtree(many.folder)
+    many = directory / "large.zip"
+    write_large_extended(many, LARGE_ROWS, pace=6)
     home, copy = directory / "large-home", directory / "small-home"
     small = directory / "small.zip"
-    write_account(small, SMALL_ROWS, now)
+    write_account(small, SMALL_ROWS, WITHIN)
 
     def ours(archive: Path) -> Usage:
         shutil.rmtree(home, ignore_errors=True)
         return usage([*program(home), "import", str(archive)])
 
     ordinary = [ours(export.archive) for _ in range(runs)]
-    taken = [ours(many.archive)]
-    times = many.rows / export.rows
+    taken = [ours(many)]
+    times = LARGE_ROWS / export.rows
 
     def on_top() -> float:
         shutil.rmtree(copy, ignore_errors=True)
@@ -74,13 +77,13 @@ def large(directory: Path, export: Export, now: datetime, runs: int) -> list[Com
     started = [seconds([*program(home), "import", "list"]) for _ in range(runs)]
     return [
         Comparison(
-            f"import {many.rows:,} rows, to as many",
+            f"import {LARGE_ROWS:,} rows, to as many",
             [each.elapsed_s for each in taken],
             [min(each.elapsed_s for each in ordinary) * times],
             MOST_SLOWER,
         ),
         Ceiling(
-            f"import {many.rows:,} rows, memory",
+            f"import {LARGE_ROWS:,} rows, memory",
             [each.rss_mb for each in taken],
             [max(each.rss_mb for each in ordinary)],
             MOST_MB,
