@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from spotify_hist.normalise.exports import KNOWN_KEYS
 from spotify_hist.sources.exports import reader
+from spotify_hist.sources.exports.formats import OWN
 from spotify_hist.sources.exports.zipped import shown
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from spotify_hist.model import Source
+    from spotify_hist.sources.exports.formats import Own
 
 # Stands for the rest of a name, and for all names beyond the first ones of a file.
 _REST: Final = "…"
@@ -50,8 +52,8 @@ class UnknownKeys:
     The first 50 names are kept, cut where they are long; all others count as one, named "…".
     """
 
-    def __init__(self, source: Source) -> None:
-        self._known = KNOWN_KEYS.get(source)
+    def __init__(self, source: Source | Own) -> None:
+        self._known = None if source == OWN else KNOWN_KEYS.get(source)
         self.rows: dict[str, int] = {}
 
     def look_at(self, row: object) -> None:

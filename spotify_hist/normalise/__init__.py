@@ -5,7 +5,7 @@ Never does I/O, reads no clock and has no policy: every row that makes sense is 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from spotify_hist.model import Record, Rejected
 from spotify_hist.normalise.api import api_item, api_track, widest_image
@@ -28,11 +28,13 @@ __all__ = [
 ]
 
 
-def row(source: Source, raw: object, keep_private: bool = False) -> Record | Rejected:
+def row(
+    source: Source | Literal["spotify_hist"], raw: object, keep_private: bool = False
+) -> Record | Rejected:
     """The record of one raw row of a file of this source, or the reason why it is none.
 
     A row that the reader has rejected already stays so. Only the extended history has private
-    fields that could be kept.
+    fields that could be kept. Rows of this program's own files tell their source themselves.
     """
     if isinstance(raw, Rejected):
         return raw
@@ -42,6 +44,10 @@ def row(source: Source, raw: object, keep_private: bool = False) -> Record | Rej
         return account_row(raw)
     if source == "api":
         return api_item(raw)
+    if source == "spotify_hist":
+        from spotify_hist.normalise.own import own_row
+
+        return own_row(raw, keep_private=keep_private)
     from spotify_hist.normalise import scrobblers
 
     return scrobblers.row(source, raw)

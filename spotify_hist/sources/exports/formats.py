@@ -34,7 +34,13 @@ Format = Literal[
     "lastfm_csv",
     "lastfmstats",
     "lastfmstats_csv",
+    "spotify_hist",
+    "spotify_hist_csv",
 ]
+
+# In a file of this program every row tells its own source.
+Own = Literal["spotify_hist"]
+OWN: Final = "spotify_hist"
 
 # Where no name tells, files that end so are looked into.
 SUFFIXES: Final = frozenset((".json", ".jsonl", ".ndjson", ".csv", ".tsv"))
@@ -73,9 +79,13 @@ _OTHER: Final = re.compile(
     r"marquee|playlist|searchqueries|yourlibrary|yoursoundcapsule|wrapped|messagedata|"
     r"duonewfamily|familyplan|podcastinteractivity|config\.json|"
     # ListenBrainz' other files (listenbrainz/background/export.py); what was loved is no play.
-    r"feedback\.jsonl|pinned_recording\.jsonl|user\.json|lovedtracks)",
+    r"spotify-hist-export\.json|feedback\.jsonl|pinned_recording\.jsonl|user\.json|lovedtracks)",
     re.IGNORECASE,
 )
+
+
+# What tells a row of `export --format ndjson` or `csv` (store/sql/exporting.sql).
+OWN_KEYS: Final = frozenset(("record_id", "source", "played_at", "kind"))
 
 
 def by_name(basename: str) -> Format | None:
@@ -109,6 +119,8 @@ def by_keys(row: object) -> Format | None:
     """
     if not isinstance(row, dict):
         return None
+    if row.keys() >= OWN_KEYS:
+        return OWN
     if "ts" in row and "ms_played" in row:
         return "extended_audio"
     if "endTime" not in row or "msPlayed" not in row:
@@ -139,12 +151,14 @@ def _service_by_keys(row: dict[str, object]) -> Format | None:
     return None
 
 
-def source_of(name: Format) -> Source:
-    """The source that rows of this format count as."""
+def source_of(name: Format) -> Source | Own:
+    """The source that rows of this format count as, or OWN where each row tells it."""
     return _SOURCES.get(name, "account" if name.startswith("account_") else "extended")
 
 
-_SOURCES: Final[dict[Format, Source]] = {
+_SOURCES: Final[dict[Format, Source | Own]] = {
+    "spotify_hist": OWN,
+    "spotify_hist_csv": OWN,
     "your_spotify": "your_spotify",
     "your_spotify_csv": "your_spotify",
     "maloja": "maloja",

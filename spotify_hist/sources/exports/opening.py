@@ -74,6 +74,7 @@ def _database_rows(stream: BinaryIO) -> Iterator[tuple[int, object]]:
 
 
 _READERS: Final[dict[formats.Format, Callable[[BinaryIO], Iterator[tuple[int, object]]]]] = {
+    "spotify_hist_csv": tables.csv_rows,
     "your_spotify_csv": lambda stream: _of_one_owner(tables.csv_rows(stream)),
     "lastfm_csv": tables.csv_rows,
     "lastfmstats_csv": tables.csv_rows,

@@ -20,6 +20,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
 from spotify_hist.model import Rejected
+from spotify_hist.sources.exports.formats import OWN_KEYS
 from spotify_hist.sources.exports.lines import BreaksOff, Replay, beginning, lines, numbered
 from spotify_hist.sources.exports.reader import DamagedFile
 
@@ -98,6 +99,8 @@ def _table(first: list[str]) -> _Table | None:
     for delimiter in ",;\t":
         header = tuple(_fields(first[0].strip("\ufeff\r"), delimiter) or ())
         names = tuple(name.strip().lower().partition("#")[0] for name in header)
+        if set(names) >= OWN_KEYS:
+            return _Table("spotify_hist_csv", delimiter, names, has_header=True)
         if {"id", "played_at"} <= set(names):
             return _Table("your_spotify_csv", delimiter, names, has_header=True)
         if {"artist", "track", "date"} <= set(names) and any("#" in name for name in header):

@@ -26,7 +26,8 @@ where import_files.content_file_id = heirs.file_id and import_files.import_id <>
 update import_files set content_file_id = file_id where import_id = $import_id;
 
 -- step: find_gone
--- grain: one record that no other file says
+-- grain: one record that no other file says. What polls told is known of no file: it stays, also
+-- where a file of this program's own export told it again.
 create or replace temp table gone as
 with
 
@@ -46,7 +47,7 @@ select
     play_records.record_id, play_records.play_id, play_records.played_at, play_records.source
 from play_records
 semi join (select record_id from mine anti join others using (record_id)) using (record_id)
-where play_records.user_id = $user_id;
+where play_records.user_id = $user_id and play_records.source <> 'api';
 
 -- step: remove_rows
 delete from record_rows

@@ -1,0 +1,18 @@
+-- view: v_tracks
+-- grain: one row per id that a source told of a track, episode or chapter, whoever of the listeners played it
+-- column told_id: The id as it was told, or local:… where a source told names only.
+-- column own_track_id: The Spotify id it stands for by itself.
+-- column own_track: Its title by itself.
+-- column own_artist_id: The artist it names by itself.
+-- column own_artist: That artist's name.
+-- column track_id: The song it counts as, as in v_plays.
+-- column kind: track, episode, audiobook_chapter or unknown.
+-- column track: Title of the song.
+-- column artist_id: The artist it counts for.
+-- column artist: The name of the artist it counts for.
+-- column album_id: The album this id is on.
+-- column album: That album's name.
+-- column duration_ms: Length in milliseconds, where it is known.
+-- column isrc: International code of the recording, where it is known.
+-- column release_date: When the album came out, as exact as Spotify tells it.
+-- column image_url: The album's cover, where Spotify told one.
