@@ -6,15 +6,16 @@ import io
 import re
 import sys
 from contextlib import contextmanager
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
-from spotify_hist.analytics.run import Answer, Column
+from spotify_hist.analytics.answers import Answer, Column
 from spotify_hist.faces.cli.output import Format, Output
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 STYLE = re.compile("\x1b\\[[0-9;]*m")
 COLOUR = re.compile("\x1b\\[[0-9;]*[34][0-9]m")
@@ -47,10 +48,11 @@ def answer(
     *,
     truncated: bool = False,
     notes: tuple[str, ...] = (),
+    params: Mapping[str, object] | None = None,
 ) -> Answer:
     """An answer without a history."""
     described = tuple(Column(name, kind) for name, kind in columns.items())
-    return Answer(query, {"user": "me"}, described, rows, truncated, notes)
+    return Answer(query, {"user": "me", **(params or {})}, described, rows, truncated, notes)
 
 
 def recent(*names: tuple[str | None, str | None, str | None]) -> Answer:
@@ -134,7 +136,59 @@ HEATMAP = answer(
         for hour in range(24)
     ],
 )
-ANSWERS = {"recent": RECENT, "top-artists": TOP, "taste-summary": TASTE, "heatmap": HEATMAP}
+TIMELINE = answer(
+    "timeline",
+    {
+        "starts_on": "date",
+        "plays": "integer",
+        "listened_ms": "integer",
+        "tracks": "integer",
+        "artists": "integer",
+        "new_artists": "integer",
+    },
+    [
+        (f"{2023 + month // 12}-{month % 12 + 1:02}-01", plays, plays * 180_000, plays, 9, month)
+        for month, plays in enumerate((12, 40, 95, 210, 340, 333, 0, 180, 90, 44, 61, 1_005, 8))
+        if month != 8
+    ],
+)
+CALENDAR = answer(
+    "calendar",
+    {"date": "date", "weekday": "integer", "plays": "integer", "listened_ms": "integer"},
+    [
+        (day.isoformat(), day.isoweekday(), day.day * (day.toordinal() % 4), 0)
+        for day in (date(2023, 11, 20) + timedelta(days=days) for days in range(120))
+    ],
+)
+COMPARE = answer(
+    "compare",
+    {
+        "rank_now": "integer",
+        "rank_before": "integer",
+        "rank_change": "integer",
+        "name": "text",
+        "plays_now": "integer",
+        "plays_before": "integer",
+        "plays_delta": "integer",
+        "listened_now_ms": "integer",
+        "listened_before_ms": "integer",
+    },
+    [
+        (1, 3, 2, "The Bitter Pilots", 120, 20, 100, 21_600_000, 3_600_000),
+        (2, 1, -1, "東京事変", 60, 110, -50, 10_800_000, 19_800_000),
+        (3, None, None, "Zoë Ångström", 5, 0, 5, 900_000, 0),
+        (4, 2, -2, "Same as Ever", 4, 4, 0, 720_000, 720_000),
+    ],
+)
+ANSWERS = {
+    "recent": RECENT,
+    "top-artists": TOP,
+    "taste-summary": TASTE,
+    "heatmap": HEATMAP,
+    "timeline": TIMELINE,
+    "calendar": CALENDAR,
+    "compare": COMPARE,
+}
 
 
 class Terminal(io.StringIO):

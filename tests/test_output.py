@@ -36,11 +36,12 @@ from rich.cells import cell_len
 
 from spotify_hist.errors import UsageError
 from spotify_hist.faces.cli.output import FORMATS, Format, Output
-from spotify_hist.faces.cli.tables import draw, duration
+from spotify_hist.faces.cli.tables import draw
 from spotify_hist.faces.cli.text import printable
+from spotify_hist.faces.cli.words import duration
 
 if TYPE_CHECKING:
-    from spotify_hist.analytics.run import Answer
+    from spotify_hist.analytics.answers import Answer
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -55,7 +56,11 @@ def check_golden(name: str, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "form"),
-    [("heatmap", "table"), *product(sorted(set(ANSWERS) - {"heatmap"}), FORMATS)],
+    [
+        ("heatmap", "table"),
+        ("calendar", "table"),
+        *product(sorted(set(ANSWERS) - {"heatmap", "calendar"}), FORMATS),
+    ],
 )
 def test_every_format_is_what_it_was_in_a_pipe(name: str, form: Format) -> None:
     """Formats are interfaces: a change shows in a golden file."""
@@ -251,7 +256,8 @@ def test_printable_keeps_what_is_writing_and_drops_what_is_steering(text: str, s
 @pytest.mark.parametrize(
     ("ms", "words"),
     [(0, "0 s"), (59_999, "59 s"), (60_000, "1:00"), (3_599_000, "59:59"),
-     (3_600_000, "1 h 00 min"), (7_620_000, "2 h 07 min"), (4_000_000_000, "1,111 h 06 min")],
+     (3_600_000, "1 h 00 min"), (7_620_000, "2 h 07 min"), (4_000_000_000, "1,111 h 06 min"),
+     (-65_000, "-1:05")],
 )  # fmt: skip
 def test_a_listened_time_is_said_as_people_say_it(ms: int, words: str) -> None:
     """Seconds, minutes, hours."""
@@ -334,3 +340,23 @@ def test_values_of_any_type_are_said_in_every_format() -> None:
     ]
     loaded: Any = json.loads(written(mixed, "json"))
     assert loaded["rows"][0] == {"flag": True, "value": 0.5, "text": None, "day": "2024-01-01"}
+
+
+def test_lists_and_objects_are_said_in_every_format() -> None:
+    """With nothing, flags and names of any letters in them, they keep what they hold."""
+    columns = {"tags": "list", "mixed": "list", "thing": "object", "at": "local_timestamp"}
+    row = (["a", "b"], ["Zoë", None, True, 2.5], {"n": None, "é": [1]}, "2024-01-01T12:00:00")
+    nested = answer("recent", columns, [row, ([], None, None, None)])
+    assert json.loads(written(nested, "json"))["rows"][0] == dict(zip(columns, row, strict=True))
+    assert json.loads(written(nested, "ndjson").splitlines()[0])["mixed"] == row[1]
+    (first, empty) = csv.DictReader(io.StringIO(written(nested, "csv"), newline=""))
+    assert (first["tags"], first["mixed"]) == ("a;b", "Zoë;;true;2.5")
+    assert json.loads(first["thing"]) == row[2]
+    assert set(empty.values()) == {""}
+    heading, _, line, _ = written(nested, "markdown").splitlines()
+    assert re.sub(r"\\.", "", line).count("|") == heading.count("|")
+    _, line, nothing = written(nested, "table").splitlines()
+    assert "a, b" in line
+    assert '["Zoë", null, true, 2.5]' in line
+    assert line.endswith("2024-01-01 12:00:00")
+    assert nothing.split() == ["-", "-", "-"]

@@ -18,6 +18,7 @@ from answers import COLOUR, STYLE
 from plays import add, extended
 from rich.cells import cell_len
 
+from spotify_hist.analytics import catalogue
 from spotify_hist.faces.cli.output import FORMATS, Format
 from spotify_hist.store.database import Database
 
@@ -133,8 +134,33 @@ def test_a_real_terminal_without_colour_gets_none(known_home: Path) -> None:
     assert not COLOUR.search(text)
     listed = on_terminal(known_home, 60, "query", "--list").splitlines()
     assert max(map(len, listed)) <= 60
-    assert listed[0].startswith("coverage  ")
-    assert listed[1].startswith(" " * 15)
+    first, *more = catalogue.names()
+    assert listed[0].startswith(f"{first}  ")
+    beside = max(map(len, [first, *more])) + 2
+    assert listed[1].startswith(" " * beside)
+
+
+@pytest.mark.parametrize("width", [20, 44, 80, 140])
+@pytest.mark.parametrize("name", ["calendar", "timeline", "heatmap", "compare"])
+def test_every_form_has_the_width_of_a_real_terminal(
+    name: str, width: int, known_home: Path
+) -> None:
+    """In blocks, or as a table with what had to give way told below it."""
+    text = STYLE.sub("", on_terminal(known_home, width, "query", name, "--year", "2024"))
+    lines = text.splitlines()
+    assert max(map(cell_len, lines)) <= width
+    assert len(lines) > 3
+
+
+def test_a_terminal_of_the_c_locale_gets_ascii(known_home: Path) -> None:
+    """With shades and bars that it can say."""
+    for name in ("calendar", "timeline", "heatmap"):
+        text = on_terminal(
+            known_home, 80, "query", name, "--year", "2024", PYTHONIOENCODING="ascii", NO_COLOR="1"
+        )
+        assert text.isascii()
+        assert not COLOUR.search(text)
+        assert "#" in text
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")  # noqa: PTH110 - a device

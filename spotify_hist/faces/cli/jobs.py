@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from spotify_hist.faces import shapes
 from spotify_hist.faces.cli import listing
 from spotify_hist.model import iso
 
@@ -18,10 +19,6 @@ if TYPE_CHECKING:
     from spotify_hist.faces.cli.context import App
     from spotify_hist.faces.cli.output import Format
     from spotify_hist.store.journal import Run
-
-_FIELDS = (
-    "run_id", "job", "user", "started_at", "finished_at", "took_s", "status", "stats", "error",
-)  # fmt: skip
 
 
 @click.command()
@@ -50,8 +47,8 @@ def jobs(app: App, job: str | None, failed: bool, limit: int, form: str) -> None
         )
     found = listing.Listing(
         name="jobs",
-        fields=_FIELDS,
-        objects=[_as_dict(run) for run in runs],
+        fields=shapes.RUN_FIELDS,
+        objects=[shapes.run(run) for run in runs],
         columns=(
             Column("when", "timestamp"),
             Column("job", "word"),
@@ -87,31 +84,13 @@ def in_words(stats: Mapping[str, object]) -> str:
     return ", ".join(told) or "nothing to do"
 
 
-def _as_dict(run: Run) -> dict[str, object]:
-    return {
-        "run_id": run.run_id,
-        "job": run.job,
-        "user": run.user,
-        "started_at": iso(run.started_at),
-        "finished_at": iso(run.finished_at),
-        "took_s": _took_s(run),
-        "status": run.status,
-        "stats": dict(run.stats),
-        "error": run.error,
-    }
-
-
 def _row(run: Run) -> tuple[object, ...]:
     told = in_words(run.stats) if run.stats or not run.error else ""
     what = ". ".join(filter(None, [told, run.error]))
-    return iso(run.finished_at), run.job, run.user, run.status, _took(_took_s(run)), what
-
-
-def _took_s(run: Run) -> float:
-    return round(max((run.finished_at - run.started_at).total_seconds(), 0.0), 3)
+    return iso(run.finished_at), run.job, run.user, run.status, _took(shapes.took_s(run)), what
 
 
 def _took(seconds: float) -> str:
-    from spotify_hist.faces.cli.tables import duration
+    from spotify_hist.faces.cli.words import duration
 
     return f"{seconds:.1f} s" if seconds < 10 else duration(round(seconds * 1000))

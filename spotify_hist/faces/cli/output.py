@@ -20,7 +20,7 @@ from spotify_hist.faces.cli.text import printable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from spotify_hist.analytics.run import Answer, Column
+    from spotify_hist.analytics.answers import Answer, Column
     from spotify_hist.errors import SpotifyHistError
     from spotify_hist.faces.cli.tables import Drawing
 
@@ -66,6 +66,21 @@ class Output:
         """Something only -v asks for, on stderr."""
         if self.verbose and not self.quiet:
             self._say("debug", text)
+
+    @property
+    def tells_events(self) -> bool:
+        """Whether `event` says anything: with -v, and in a log that a program reads."""
+        return (self.verbose > 0 or self._log_json) and not self.quiet
+
+    def event(self, text: str, fields: Mapping[str, object]) -> None:
+        """One thing of many that happened, on stderr: a line, or its fields in a JSON log."""
+        if not self.tells_events:
+            return
+        if self._log_json:
+            sys.stderr.write(_encoded({"level": "info", **fields}, sys.stderr) + "\n")
+            sys.stderr.flush()
+        else:
+            self._say("info", text)
 
     def error(self, error: SpotifyHistError, *, as_json: bool = False) -> None:
         """A failure and its next step, on stderr."""
@@ -194,9 +209,9 @@ def _flat(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list):
-        return ";".join(map(str, value))
+        return ";".join(map(_flat, value))
     if isinstance(value, dict):
-        return json.dumps(value)
+        return json.dumps(value, ensure_ascii=False, default=str)
     return str(value)
 
 

@@ -10,13 +10,19 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from spotify_hist.analytics import catalogue
-from spotify_hist.errors import UnknownQuery
+from spotify_hist.errors import SpotifyHistError, UnknownQuery
 from spotify_hist.faces.cli.output import FORMATS, Format
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from spotify_hist.analytics.answers import Answer
     from spotify_hist.analytics.header import Query
     from spotify_hist.analytics.params import Param
     from spotify_hist.faces.cli.context import App
+
+_SQL = "sql"
 
 format_option = click.option(
     "--format",
@@ -32,9 +38,13 @@ class QueryGroup(click.Group):
     """The catalogue as subcommands."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return list(catalogue.names())
+        return sorted([*catalogue.names(), _SQL])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name == _SQL:
+            from spotify_hist.faces.cli.sql import sql
+
+            return sql
         return _command(catalogue.load(cmd_name))
 
     def resolve_command(
@@ -49,6 +59,8 @@ class QueryGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Questions"):
             formatter.write_dl([(each.name, each.summary) for each in catalogue.all_queries()])
+        with formatter.section("Your own"):
+            formatter.write_dl([(_SQL, "Any SELECT over the history, in quotes.")])
 
 
 @click.group(cls=QueryGroup, invoke_without_command=True)
@@ -77,31 +89,78 @@ def query(ctx: click.Context, is_list: bool, form: str) -> None:
         app.out.rows(names, rows, cast("Format", form))
 
 
+class _Question(click.Command):
+    """One question, whose help explains what its rows and columns are."""
+
+    def __init__(self, question: Query) -> None:
+        super().__init__(
+            question.name,
+            callback=_asking(question),
+            params=[_option(param) for param in question.params],
+            help=question.summary,
+            short_help=question.summary,
+        )
+        self._question = question
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_help_text(ctx, formatter)
+        question = self._question
+        with formatter.section("Grain"):
+            formatter.write_text(f"{question.grain}.")
+        with formatter.section("Columns"):
+            formatter.write_dl([*question.columns.items()])
+        with formatter.section("Example"):
+            formatter.write_text(f"spotify-hist query {question.name} {question.example}".rstrip())
+
+
 def _command(question: Query) -> click.Command:
+    chart = click.option(
+        "--chart",
+        metavar="FILE",
+        hidden=question.chart is None,
+        help="Draw the answer too, into a file that ends in .svg or .html.",
+    )
+    return format_option(chart(_Question(question)))
+
+
+def _asking(question: Query) -> Callable[..., None]:
+    """What the command does: ask, draw where a picture is wanted, and say the answer."""
+
     @click.pass_obj
-    def ask(app: App, /, form: str, **arguments: object) -> None:
+    def ask(app: App, /, form: str, chart: str | None, **arguments: object) -> None:
         from spotify_hist.analytics.run import answer
 
+        file = None if chart is None else _place(question, chart)
         given = {name: value for name, value in arguments.items() if value is not None}
         if app.user is not None and "user" in arguments:
             given.setdefault("user", app.user)
         result = answer(app.database, app.settings, question.name, given, now=app.now())
         timezone = str(result.params.get("timezone", "UTC"))
+        failure = None if file is None else _draw(result, timezone, file)
         app.out.answer(result, cast("Format", form), timezone)
+        if failure is not None:
+            raise failure
+        if file is not None:
+            app.out.note(f"The picture is in {file}")
 
-    columns = "\n".join(f"  {name}: {meaning}" for name, meaning in question.columns.items())
-    example = f"spotify-hist query {question.name} {question.example}".rstrip()
-    command = click.Command(
-        question.name,
-        callback=ask,
-        params=[_option(param) for param in question.params],
-        help=(
-            f"{question.summary}\n\nGrain: {question.grain}.\n\n"
-            f"\b\nColumns:\n{columns}\n\n\b\nExample:\n  {example}"
-        ),
-        short_help=question.summary,
-    )
-    return format_option(command)
+    return ask
+
+
+def _place(question: Query, file: str) -> Path:
+    from spotify_hist.faces.cli import pictures
+
+    return pictures.place(question, file)
+
+
+def _draw(result: Answer, timezone: str, file: Path) -> SpotifyHistError | None:
+    """Why there is no picture, for after the answer: it is said all the same."""
+    from spotify_hist.faces.cli import pictures
+
+    try:
+        pictures.write(result, timezone, file)
+    except SpotifyHistError as error:
+        return error
+    return None
 
 
 def _option(param: Param) -> click.Option:
