@@ -6,8 +6,10 @@ the API knows no listened time, account data no URI.
 
 from __future__ import annotations
 
+import shlex
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -23,6 +25,7 @@ from spotify_hist.store.records import StagedRow
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from spotify_hist.analytics.header import Query
     from spotify_hist.analytics.run import Answer
 
 NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)
@@ -141,6 +144,21 @@ def add_gap(database: Database, after: Instant, before: Instant, *, is_open: boo
                 "closed": None if is_open else NOW,
             },
         )
+
+
+# What the hand-made histories hold, where an example names something of a real one.
+PLAYED = {"artist": "Ann", "track": "Alpha", "album": "One"}
+
+
+def example_arguments(query: Query) -> dict[str, object]:
+    """What a question cannot be asked without: as in its example, but of what `PLAYED` names."""
+    words = shlex.split(query.example)
+    given = dict(pairwise(words))
+    return {
+        param.name: PLAYED.get(param.type, given[f"--{param.option}"])
+        for param in query.params
+        if param.is_required
+    }
 
 
 def ask(database: Database, question: str, **arguments: object) -> Answer:

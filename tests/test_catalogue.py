@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, get_args
 
 import duckdb
 import pytest
-from plays import NOW, MemoryDatabase, add, ask, extended
+from plays import NOW, PLAYED, MemoryDatabase, add, ask, example_arguments, extended
 
 from spotify_hist import settings as settings_module
 from spotify_hist.analytics import catalogue, header, run
@@ -106,13 +106,19 @@ def test_a_shared_parameter_keeps_its_type_in_every_question(name: str) -> None:
 def test_a_listener_without_plays_gets_an_answer_and_no_error(
     name: str, nothing: MemoryDatabase
 ) -> None:
-    """Every period and kind of an empty history can be asked for."""
+    """Every period and kind of an empty history can be asked for; who was never played, not."""
+    query = catalogue.load(name)
+    needed = example_arguments(query)
+    if set(needed) & set(PLAYED):
+        with pytest.raises(UsageError, match="was ever played"):
+            ask(nothing, name, **needed)
+        return
     for arguments in ({}, {"year": 2024}, {"days": 7}, {"since": "2024-03", "until": "today"}):
-        if set(arguments) <= {param.name for param in catalogue.load(name).params}:
-            answer = ask(nothing, name, **arguments)
+        if set(arguments) <= {param.name for param in query.params}:
+            answer = ask(nothing, name, **needed, **arguments)
             assert answer.truncated is False
             assert answer.notes == ()
-            assert [column.name for column in answer.columns] == list(catalogue.load(name).columns)
+            assert [column.name for column in answer.columns] == list(query.columns)
 
 
 def test_an_empty_history_has_no_rows_but_those_that_say_so(nothing: MemoryDatabase) -> None:
@@ -253,6 +259,7 @@ def test_the_answer_tells_what_was_asked_with_every_default_in_force(
         "min_ms": 30_000,
         "raw": False,
         "user": "me",
+        "by": "plays",
         "limit": 20,
         "offset": 0,
     }

@@ -191,7 +191,7 @@ def test_the_heatmap_has_all_168_hours_in_local_time(history: MemoryDatabase) ->
 def test_the_taste_summary_tells_totals_favourites_concentration_and_rhythm(
     history: MemoryDatabase,
 ) -> None:
-    """Nine counted plays; the five sections in their order, each ranked from 1."""
+    """Nine counted plays; the sections in their order, each ranked from 1."""
     assert rows(history, "taste-summary", user="me", timezone="Europe/Berlin") == [
         ("totals", 1, "plays", 9.0, "plays"),
         ("totals", 2, "listened time", 0.2, "hours"),
@@ -199,6 +199,7 @@ def test_the_taste_summary_tells_totals_favourites_concentration_and_rhythm(
         ("totals", 4, "different artists", 4.0, "artists"),
         ("totals", 5, "different albums", 2.0, "albums"),
         ("totals", 6, "days with music", 6.0, "days"),
+        ("window", 1, "2024-03-31 to 2025-01-01", 277.0, "days"),
         ("top artists", 1, "Ann", 5.0, "plays"),
         ("top artists", 2, "Bob", 2.0, "plays"),
         ("top artists", 3, "Cy", 1.0, "plays"),
@@ -212,8 +213,17 @@ def test_the_taste_summary_tells_totals_favourites_concentration_and_rhythm(
         ("top albums", 2, "Two - Bob", 2.0, "plays"),
         ("concentration", 1, "the ten most played artists", 1.0, "share"),
         ("concentration", 2, "times each track came round", 1.8, "plays per track"),
+        ("concentration", 3, "how unevenly artists share the plays", 0.3611, "Gini coefficient"),
+        ("concentration", 4, "plays of a track already played", 0.4444, "share"),
         ("rhythm", 1, "busiest weekday: Tuesday", 2.0, "plays"),
         ("rhythm", 2, "busiest hour: 11:00", 2.0, "plays"),
+        ("rhythm", 3, "busiest day: 2024-03-31", 2.0, "plays"),
+        ("parts of the week", 1, "night, 0:00 to 6:00", 0.3333, "share"),
+        ("parts of the week", 2, "morning, 6:00 to 12:00", 0.3333, "share"),
+        ("parts of the week", 3, "afternoon, 12:00 to 18:00", 0.3333, "share"),
+        ("parts of the week", 4, "evening, 18:00 to 24:00", 0.0, "share"),
+        ("parts of the week", 5, "Saturday and Sunday", 0.2222, "share"),
+        ("coverage", 1, "known gaps", 0.0, "gaps"),
     ]
 
 

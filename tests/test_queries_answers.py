@@ -7,10 +7,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 from known_history import ALPHA, two_listeners
-from plays import NOW, MemoryDatabase, add, add_gap, api, ask, cells, epoch_ms, extended, rows
+from plays import (
+    NOW,
+    MemoryDatabase,
+    add,
+    add_gap,
+    api,
+    ask,
+    cells,
+    epoch_ms,
+    example_arguments,
+    extended,
+    rows,
+)
 
 from spotify_hist import settings as settings_module
-from spotify_hist.analytics import catalogue, run
+from spotify_hist.analytics import catalogue, lookup, run
 from spotify_hist.errors import UsageError
 from spotify_hist.model import Record
 
@@ -20,6 +32,10 @@ if TYPE_CHECKING:
 
 ALL: dict[str, object] = {
     "kind": "all", "min_ms": 0, "several": "all", "limit": 1000, "offset": 0,
+}  # fmt: skip
+
+FIRST_FRAME = {
+    "recent", "top-artists", "top-tracks", "heatmap", "taste-summary", "coverage", "duplicates",
 }  # fmt: skip
 
 
@@ -64,11 +80,13 @@ def test_the_default_listener_is_meant_where_none_is_named(history: MemoryDataba
 @pytest.mark.parametrize("name", catalogue.names())
 def test_the_whole_calendar_is_a_period_too(name: str, history: MemoryDatabase) -> None:
     """The ends of time change nothing, and are told in the answer."""
-    answer = ask(history, name, user="me", since="0001-01-02", until="9999-12-31")
-    assert answer.rows == rows(history, name, user="me")
+    needed = example_arguments(catalogue.load(name))
+    answer = ask(history, name, user="me", since="0001-01-02", until="9999-12-31", **needed)
+    all_time = {"since": "2006"} if catalogue.load(name).default_period else {}
+    assert answer.rows == rows(history, name, user="me", **all_time, **needed)
     assert answer.params["since"] == "0001-01-02T00:00:00.000Z"
     assert answer.params["until"] == "9999-12-31T00:00:00.000Z"
-    assert ask(history, name, user="me", days=36_500).rows == answer.rows
+    assert ask(history, name, user="me", days=36_500, **needed).rows == answer.rows
 
 
 @pytest.mark.parametrize("name", ["recent", "top-artists", "top-tracks", "coverage", "duplicates"])
@@ -93,27 +111,34 @@ def test_the_answer_keeps_the_order_of_the_question_s_own_sql(
 ) -> None:
     """Turning instants into text around the SQL moves no row."""
     query = catalogue.load(name)
+    needed = example_arguments(query)
     answer = ask(
         history,
         name,
         user="me",
+        **needed,
         **{
             each: value
             for each, value in ALL.items()
             if each in {param.name for param in query.params}
         },
     )
-    values = {"since": None, "until": None, "timezone": "UTC", "user_id": 1} | ALL
+    values = {param.name: param.default for param in query.params} | ALL | needed
+    values |= lookup.found(
+        history.connection, query, {each: str(value) for each, value in needed.items()}
+    )[0]
+    values |= {"since": None, "until": None, "timezone": "UTC", "user_id": 1, "now": NOW}
     bound = {each: values.get(each) for each in run.sql_parameters(query)}
     path = tmp_path / "raw.csv"
     history.connection.execute(f"copy (\n{query.sql}\n) to '{path}' (header)", bound)
-    plain = [column.name for column in answer.columns if column.type not in {"timestamp", "list"}]
+    changed = {"timestamp", "list", "boolean"}  # written in another way
+    plain = [column.name for column in answer.columns if column.type not in changed]
     with path.open(newline="", encoding="utf-8") as file:
         raw = [tuple(row[name] for name in plain) for row in csv.DictReader(file)]
     assert raw == [
         tuple("" if cell is None else str(cell) for cell in row) for row in cells(answer, *plain)
     ]
-    assert len(raw) > 2
+    assert len(raw) > 2 or name not in FIRST_FRAME  # others may need more than there is
 
 
 def test_at_least_is_said_only_where_an_open_gap_lies_in_the_period(empty: MemoryDatabase) -> None:
@@ -173,7 +198,8 @@ def test_a_play_that_only_another_service_noted_counts_like_one_of_the_polls(
 
 
 def test_a_play_that_ends_at_midnight_belongs_to_the_day_that_begins(empty: MemoryDatabase) -> None:
-    """Periods are half-open in every question: a play at a border is in one of two neighbours."""
+    """Periods are half-open in every question that counts a single play: one at a border is in one
+    of two neighbours."""
 
     def count(question: str, **period: object) -> int:
         answer = ask(empty, question, timezone="Europe/Berlin", **period)
@@ -183,11 +209,21 @@ def test_a_play_that_ends_at_midnight_belongs_to_the_day_that_begins(empty: Memo
             return len(rows(empty, question, several="all", timezone="Europe/Berlin", **period))
         if question == "taste-summary":
             return int(float(str(answer.rows[0][3])))
+        if all(column.name != "plays" for column in answer.columns):
+            return 0
         return sum(plays for (plays,) in cells(answer, "plays") if isinstance(plays, int))
 
     with empty.emptied_afterwards():
         add(empty, [extended("2024-12-31T23:00:00")])
-        for question in catalogue.names():
+        counting = {
+            query.name
+            for query in catalogue.all_queries()
+            if query.has_period
+            and not any(param.is_required for param in query.params)
+            and count(query.name) == 1
+        }
+        assert counting >= FIRST_FRAME
+        for question in sorted(counting):
             assert count(question, year=2024) == 0
             assert count(question, year=2025) == 1
             assert count(question, until="2025-01-01") == 0

@@ -6,7 +6,10 @@ Never runs SQL and never reads a file.
     -- summary: One sentence.
     -- grain: one row per artist
     -- chart: bar artist plays            (optional)
+    -- core: yes                         (optional: an assistant is shown it without asking for all)
+    -- scope: household                  (optional: it looks at the plays of all listeners)
     -- uses: plays limit offset           (shared parameters; `plays` and `period` are several)
+    -- default: days 30                   (optional: the period where none is asked for)
     -- param limit: integer = 20 [1..1000]  Rows to return.
     -- param kind: text = all {track|all}  What was played.
     -- param artist: artist required  Whose. (artist, track and album are bound as the id meant)
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
 
 _LINE = re.compile(r"^-- (?P<key>[a-z]+)(?: (?P<name>[a-z_]+))?: (?P<value>.+)$")
 _PARAM = re.compile(
-    r"^(?P<type>integer|text|boolean|artist|track|album)"
+    r"^(?P<type>integer|text|boolean|day|artist|track|album)"
     r"(?P<required> required)?"
     r"(?: = (?P<default>\S+))?"
     r"(?: \[(?P<minimum>-?\d+)\.\.(?P<maximum>-?\d+)\])?"
@@ -35,10 +38,15 @@ _PARAM = re.compile(
     r"  (?P<help>.+)$"
 )
 
+_SINGLE = {"name", "summary", "grain", "chart", "core", "scope", "uses", "default", "example"}
+# Columns that each form of a chart is drawn from.
+_CHARTS = {"bar": 2, "heatmap": 3, "line": 2, "calendar": 2}
+
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """How a question's answer is drawn: `bar LABEL VALUE` or `heatmap ROW COLUMN VALUE`."""
+    """How a question's answer is drawn: `bar LABEL VALUE`, `heatmap ROW COLUMN VALUE`,
+    `line X VALUE` or `calendar DATE VALUE`."""
 
     form: str
     columns: tuple[str, ...]
@@ -56,6 +64,12 @@ class Query:
     columns: Mapping[str, str] = field(hash=False)  # name -> meaning
     example: str
     sql: str
+    # Whether it looks at the plays of every listener, not of one.
+    is_household: bool = False
+    # Whether it is one of the few that an assistant is shown first.
+    is_core: bool = False
+    # A parameter of the period and its value, where none is given; of all time where there is none.
+    default_period: tuple[str, Value] | None = None
 
     @property
     def statement(self) -> str:
@@ -90,7 +104,7 @@ def parse(text: str, origin: str) -> Query:
             own[name] = _param(name, value, place)
         elif key == "column" and name:
             columns[name] = value
-        elif name is None and key in {"name", "summary", "grain", "chart", "uses", "example"}:
+        elif name is None and key in _SINGLE:
             single[key] = value
             shared = _shared(value, place) if key == "uses" else shared
             chart = _chart(value, place) if key == "chart" else chart
@@ -99,6 +113,10 @@ def parse(text: str, origin: str) -> Query:
     missing = {"name", "summary", "grain", "uses"} - set(single)
     if missing:
         raise ValueError(f"{origin}: header lacks {', '.join(sorted(missing))}")
+    if single.get("scope", "household") != "household":
+        raise ValueError(f"{origin}: not a scope: {single['scope']}")
+    if single.get("core", "yes") != "yes":
+        raise ValueError(f"{origin}: core is 'yes' or left out: {single['core']}")
     params = {param.name: own.pop(param.name, param) for param in shared} | own
     return Query(
         name=single["name"],
@@ -109,14 +127,29 @@ def parse(text: str, origin: str) -> Query:
         columns=columns,
         example=single.get("example", ""),
         sql=text,
+        is_household="scope" in single,
+        is_core="core" in single,
+        default_period=_default_period(single.get("default"), params, origin),
     )
 
 
 def _chart(text: str, origin: str) -> Chart:
     form, *columns = text.split()
-    if {"bar": 2, "heatmap": 3}.get(form) != len(columns):
+    if _CHARTS.get(form) != len(columns):
         raise ValueError(f"{origin}: not a chart: {text}")
     return Chart(form, tuple(columns))
+
+
+def _default_period(
+    text: str | None, params: Mapping[str, Param], origin: str
+) -> tuple[str, Value] | None:
+    if text is None:
+        return None
+    name, _, value = text.partition(" ")
+    if name not in BUNDLES["period"] or name not in params or not value:
+        raise ValueError(f"{origin}: not a default period: {text}")
+    is_number = params[name].type == "integer" and value.isdecimal()
+    return name, params[name].check(int(value) if is_number else value)
 
 
 def _shared(text: str, origin: str) -> list[Param]:

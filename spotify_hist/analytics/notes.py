@@ -19,17 +19,18 @@ if TYPE_CHECKING:
 
 
 def unknown_lengths(connection: Connection, scope: Scope) -> int:
-    """How many plays of the period no source tells the listened time of: of tracks alone, as only
-    the API (FACTS 3.3, 3.8) and scrobblers leave it out."""
+    """How many of the plays looked at no source tells the listened time of: of tracks alone, as
+    only the API (FACTS 3.3, 3.8) and scrobblers leave it out."""
     if scope.kind not in {"track", "all"}:
         return 0
-    return coverage.plays_of_unknown_length(connection, **scope.period)
+    return sum(coverage.plays_of_unknown_length(connection, **each) for each in scope.periods)
 
 
 def notes(connection: Connection, scope: Scope, unknown: int) -> Iterator[str]:
-    """What to say beside an answer about a period, of which `unknown` plays have no listened time
+    """What to say beside an answer about periods, of which `unknown` plays have no listened time
     that a source tells."""
-    gaps = coverage.open_gaps(connection, **scope.period)
+    found = {gap for each in scope.periods for gap in coverage.open_gaps(connection, **each)}
+    gaps = sorted(found, key=lambda gap: (gap.after, gap.before))
     if gaps:
         first = gaps[0]
         stretches = "stretch" if len(gaps) == 2 else "stretches"

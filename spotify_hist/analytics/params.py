@@ -5,7 +5,9 @@ Never silently replaces a value: what cannot be used is refused with the allowed
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Literal
 
 from spotify_hist.errors import UsageError
@@ -14,9 +16,14 @@ from spotify_hist.model import KINDS
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-# An artist, track or album is given by name, id or URI, and bound as the id it counts under.
-ParamType = Literal["integer", "text", "boolean", "artist", "track", "album"]
+# An artist, track or album is given by name, id or URI, and bound as the id it counts under; a day
+# is one of every year (06-01) or of one (2024-06-01).
+ParamType = Literal["integer", "text", "boolean", "day", "artist", "track", "album"]
 Value = int | str | bool | None
+
+_DAY = re.compile(r"([0-9]{4}-)?[0-9]{2}-[0-9]{2}", re.ASCII)
+_LENGTH_OF_DATE = len("2024-06-01")
+_LEAP_YEAR = 2024
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,8 @@ class Param:
             raise self._refusal(value)
         if not isinstance(value, str) or not value or (self.choices and value not in self.choices):
             raise self._refusal(value)
+        if self.type == "day" and not _is_day(value):
+            raise self._refusal(value)
         return value
 
     def _check_integer(self, value: object) -> int:
@@ -87,6 +96,8 @@ class Param:
             takes = f"a whole number from {self.minimum} to {self.maximum}"
         elif self.type == "integer":
             takes = "a whole number"
+        elif self.type == "day":
+            takes = "a day such as 06-01 or 2024-06-01"
         else:
             takes = "true or false" if self.type == "boolean" else "text that is not empty"
         shown = repr(value)
@@ -94,6 +105,17 @@ class Param:
         return UsageError(
             f"{self.name} must be {takes}, not {shown}.", hint=f"{self.name}: {self.help}"
         )
+
+
+def _is_day(text: str) -> bool:
+    """Whether it is a date, or the month and day of one; 02-29 is the day of some years."""
+    if _DAY.fullmatch(text) is None:
+        return False
+    try:
+        date.fromisoformat(text if len(text) == _LENGTH_OF_DATE else f"{_LEAP_YEAR}-{text}")
+    except ValueError:
+        return False
+    return True
 
 
 SHARED: Mapping[str, Param] = {
@@ -126,6 +148,22 @@ SHARED: Mapping[str, Param] = {
             maximum=86_400_000,
         ),
         Param("user", "text", "The listener, where several share this history."),
+        Param(
+            "gap",
+            "integer",
+            "The longest pause within one sitting, in minutes.",
+            default=30,
+            minimum=0,
+            maximum=1440,
+        ),
+        Param(
+            "with",
+            "text",
+            "What the period is compared with: the one of the same length before it (for whole "
+            "months as many months), or the same days a year before.",
+            default="previous",
+            choices=("previous", "year-before"),
+        ),
         Param(
             "by",
             "text",

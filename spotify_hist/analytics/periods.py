@@ -6,6 +6,7 @@ Never reads a clock; `now` comes in.
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
@@ -33,6 +34,9 @@ class Period:
 
     since: datetime | None
     until: datetime | None
+
+
+_NO_TIME = Period(datetime(1970, 1, 1, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC))
 
 
 def zone(name: str) -> ZoneInfo:
@@ -72,6 +76,45 @@ def resolve(arguments: Mapping[str, object], tz: ZoneInfo, now: datetime) -> Per
             hint="until is left out of the period: for one day give until the day after.",
         )
     return period
+
+
+def earlier(period: Period, tz: ZoneInfo, now: datetime, which: str) -> Period:
+    """The period that one is compared with: `previous` is the one of the same length that ends
+    where it begins, `year-before` the same days a year earlier.
+
+    Lengths are those of the zone's clocks, and whole months are as many months, so that March goes
+    with February. Before a period without a beginning there is none: it is empty.
+    """
+    try:
+        if period.since is None:
+            return _NO_TIME
+        since = period.since.astimezone(tz).replace(tzinfo=None)
+        until = (period.until or now).astimezone(tz).replace(tzinfo=None)
+        if since >= until:
+            return _NO_TIME
+        if which == "year-before":
+            return Period(_at(_months_before(since, 12), tz), _at(_months_before(until, 12), tz))
+        if since == _month_of(since) and until == _month_of(until):
+            months = (until.year - since.year) * 12 + until.month - since.month
+            return Period(_at(_months_before(since, months), tz), period.since)
+        return Period(_at(since - (until - since), tz), period.since)
+    except (ValueError, OverflowError):  # it would begin before the calendar does
+        return _NO_TIME
+
+
+def _months_before(moment: datetime, months: int) -> datetime:
+    """The same day and time some months earlier; the last day of a shorter month."""
+    years, month = divmod(moment.year * 12 + moment.month - 1 - months, 12)
+    first = moment.replace(year=years, month=month + 1, day=1)
+    return first.replace(day=min(moment.day, monthrange(first.year, first.month)[1]))
+
+
+def _month_of(moment: datetime) -> datetime:
+    return moment.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+
+
+def _at(local: datetime, tz: ZoneInfo) -> datetime:
+    return local.replace(tzinfo=tz).astimezone(UTC)
 
 
 def midnight(day: date, tz: ZoneInfo) -> datetime:

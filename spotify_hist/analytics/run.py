@@ -5,78 +5,32 @@ Never writes, and opens the database for just this question.
 
 from __future__ import annotations
 
-import re
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import cache
+from dataclasses import replace
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 import duckdb
 
 from spotify_hist.analytics import catalogue, lookup, notes, periods, scope
-from spotify_hist.analytics.params import Value, check_arguments
+from spotify_hist.analytics.answers import Answer, Column
+from spotify_hist.analytics.describing import columns_of, describe, describe_all, sql_parameters
+from spotify_hist.analytics.params import BUNDLES, Value, check_arguments
 from spotify_hist.analytics.scope import Scope
 from spotify_hist.errors import NoHistory, Temporary
 from spotify_hist.model import iso
 from spotify_hist.settings import Settings, system_timezone
-from spotify_hist.store import listeners, migrate
+from spotify_hist.store import listeners
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from datetime import datetime
 
     from spotify_hist.analytics.header import Query
     from spotify_hist.model import Listener
     from spotify_hist.store.database import Connection, Database
 
-_PARAMETER = re.compile(r"\$([a-z_]+)")
-# Of an empty history, whose answers have the same columns.
-_NOBODY = Scope(0, ZoneInfo("UTC"), datetime(2026, 1, 1, tzinfo=UTC))
-_TYPES = {
-    "BIGINT": "integer",
-    "INTEGER": "integer",
-    "DOUBLE": "number",
-    "VARCHAR": "text",
-    "BOOLEAN": "boolean",
-    "DATE": "date",
-    "TIMESTAMP WITH TIME ZONE": "timestamp",
-    "VARCHAR[]": "list",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column of an answer; `type` is integer, number, text, boolean, timestamp (ISO 8601 UTC
-    with Z), date (ISO 8601) or list (of text)."""
-
-    name: str
-    type: str
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The rows of one question, in order, and what was asked. `rows` hold JSON-ready values."""
-
-    query: str
-    params: Mapping[str, object]
-    columns: tuple[Column, ...]
-    rows: list[tuple[object, ...]]
-    truncated: bool
-    notes: tuple[str, ...]
-
-    def as_dict(self) -> dict[str, object]:
-        """The JSON shape of DESIGN 7: query, params, columns, rows as objects, truncated, notes."""
-        names = [column.name for column in self.columns]
-        return {
-            "query": self.query,
-            "params": dict(self.params),
-            "columns": [{"name": each.name, "type": each.type} for each in self.columns],
-            "rows": [dict(zip(names, row, strict=True)) for row in self.rows],
-            "truncated": self.truncated,
-            "notes": list(self.notes),
-        }
+__all__ = ["Answer", "Column", "answer", "describe", "describe_all", "sql_parameters"]
 
 
 def answer(
@@ -95,20 +49,25 @@ def answer(
     the question is not answered within `timeout_s` of the database being open.
     """
     query = catalogue.load(name)
-    values = check_arguments(query.params, arguments)
+    values = _with_default_period(query, check_arguments(query.params, arguments))
     if "timezone" in values and values["timezone"] is not None:
         periods.zone(str(values["timezone"]))
     with database.read() as connection, _deadline(connection, timeout_s):
-        listener = listeners.find_listener(
-            connection, _text(values.get("user")), settings.text("default_user")
-        )
+        household = tuple(listeners.listeners(connection)) if query.is_household else ()
+        wanted = _text(values.get("user")) or settings.text("default_user")
+        if wanted is None and household:
+            wanted = household[0].name
+        listener = listeners.find_listener(connection, wanted)
         if listener is None:
             raise NoHistory("The history holds no listener yet.")
-        looked_at = _scope(values, listener, settings, now)
+        looked_at = replace(
+            _scope(values, listener, settings, now),
+            household=tuple(each.user_id for each in household),
+        )
         wants_lengths = query.has_period and _tells_lengths(query)
         unknown = notes.unknown_lengths(connection, looked_at) if wants_lengths else 0
-        scope.make(connection, looked_at, wants_estimates=bool(unknown))
-        columns = _described(connection, query)
+        scope.make(connection, looked_at, wants_estimates=bool(unknown), sql=query.statement)
+        columns = columns_of(connection, query)
         ids, named = lookup.found(connection, query, values)
         bound = _bound(query, {**values, **ids}, looked_at)
         limit = values.get("limit")
@@ -121,6 +80,14 @@ def answer(
         told = tuple(notes.notes(connection, looked_at, unknown)) if query.has_period else ()
         shown = _shown(query, {**values, **named}, looked_at, listener)
     return Answer(query.name, shown, columns, rows, truncated, told)
+
+
+def _with_default_period(query: Query, values: dict[str, Value]) -> dict[str, Value]:
+    """The values, with the question's own period where none is asked for."""
+    is_given = any(values.get(name) is not None for name in BUNDLES["period"])
+    if query.default_period is None or is_given:
+        return values
+    return values | dict([query.default_period])
 
 
 @contextmanager
@@ -144,32 +111,9 @@ def _deadline(connection: Connection, timeout_s: float | None) -> Iterator[None]
         timer.cancel()
 
 
-@cache
-def describe(query: Query) -> tuple[Column, ...]:
-    """The columns of a question, told by DuckDB from an empty history."""
-    connection = duckdb.connect(":memory:")
-    try:
-        connection.execute("set timezone = 'UTC'")
-        migrate.upgrade(connection)
-        scope.make(connection, _NOBODY, wants_estimates=False)
-        return _described(connection, query)
-    finally:
-        connection.close()
-
-
-def _described(connection: Connection, query: Query) -> tuple[Column, ...]:
-    nothing = dict.fromkeys(sql_parameters(query))
-    described = connection.execute("describe " + query.statement, nothing).fetchall()
-    return tuple(Column(str(row[0]), _TYPES[str(row[1])]) for row in described)
-
-
-def sql_parameters(query: Query) -> tuple[str, ...]:
-    """The named parameters a question's SQL binds."""
-    return tuple(sorted(set(_PARAMETER.findall(query.statement))))
-
-
 def _tells_lengths(query: Query) -> bool:
-    return any(column in query.statement for column in ("ms_played", "listened_ms"))
+    told_by = ("ms_played", "listened_ms", "sittings")
+    return any(name in query.statement for name in told_by)
 
 
 def _scope(
@@ -184,6 +128,8 @@ def _scope(
     )
     zone = periods.zone(name)
     period = periods.resolve(values, zone, now)
+    against = _text(values.get("with"))
+    gap = values.get("gap")
     min_ms = values.get("min_ms")
     return Scope(
         user_id=listener.user_id,
@@ -195,6 +141,8 @@ def _scope(
         min_ms=min_ms if isinstance(min_ms, int) else 0,
         is_raw=values.get("raw") is True,
         is_travelling=values.get("travel") is True,
+        gap_minutes=gap if isinstance(gap, int) else 30,
+        earlier=periods.earlier(period, zone, now, against) if against else None,
     )
 
 

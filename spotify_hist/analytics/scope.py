@@ -6,12 +6,14 @@ Never answers a question, and never changes the history.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Self
 from zoneinfo import ZoneInfo
 
 from spotify_hist.analytics import zones
+from spotify_hist.analytics.periods import Period
 from spotify_hist.model import iso
 from spotify_hist.store import identity, ignoring, reconcile
 
@@ -21,8 +23,44 @@ if TYPE_CHECKING:
 
     from spotify_hist.store.database import Connection
 
+# Views that hold the values of a scope; all others are files.
+_SELECTED = {
+    "left_out_days",
+    "asked_period",
+    "kept_plays",
+    "counted_plays",
+    "earlier_plays",
+    "household_plays",
+    "sittings",
+    "known_gaps",
+    "open_gaps",
+}
 # Views and macros in the order in which one stands on another.
-_STEPS = ("v_plays", "plays_of", "gaps_of", "v_tellings", "v_week_hours")
+_STEPS = (
+    "named_plays",
+    "passing_plays",
+    "gaps_of",
+    "v_tellings",
+    "v_week_hours",
+    "v_numbers",
+    "left_out_days",
+    "v_days",
+    "asked_period",
+    "v_sources",
+    "v_import_kinds",
+    "v_songs",
+    "v_genres",
+    "v_platforms",
+    "search_key",
+    "kept_plays",
+    "counted_plays",
+    "earlier_plays",
+    "household_plays",
+    "sittings_of",
+    "sittings",
+    "known_gaps",
+    "open_gaps",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +76,9 @@ class Scope:
     min_ms: int = 0
     is_raw: bool = False
     is_travelling: bool = False
+    earlier: Period | None = None  # what the period is compared with
+    gap_minutes: int = 30  # the longest pause within one sitting
+    household: tuple[int, ...] = ()  # all listeners, where the question is about all of them
 
     @classmethod
     def everything(cls, user_id: int, now: datetime, *, is_raw: bool = False) -> Self:
@@ -48,10 +89,32 @@ class Scope:
     def period(self) -> dict[str, object]:
         return {"user_id": self.user_id, "since": self.since, "until": self.until}
 
+    @property
+    def periods(self) -> Iterator[dict[str, object]]:
+        """`period` for every listener looked at, and for what it is compared with."""
+        for user_id in self.household or (self.user_id,):
+            for each in (Period(self.since, self.until), self.earlier):
+                if each is not None:
+                    yield {"user_id": user_id, "since": each.since, "until": each.until}
 
-def make(connection: Connection, scope: Scope, *, wants_estimates: bool) -> None:
+    @property
+    def estimated(self) -> dict[str, object]:
+        """Whose plays, and of what time, may need an estimate."""
+        return {
+            "user_ids": list(self.household or (self.user_id,)),
+            "since": self.since,
+            "until": self.until,
+            "earlier_since": self.earlier and self.earlier.since,
+            "earlier_until": self.earlier and self.earlier.until,
+        }
+
+
+def make(
+    connection: Connection, scope: Scope, *, wants_estimates: bool, sql: str | None = None
+) -> None:
     """Make `counted_plays` (the plays of the period that count), `kept_plays` (of all time),
-    `open_gaps`, and the views that these stand on."""
+    `open_gaps`, and the other views and macros: those that `sql` names and what they stand on, or
+    all of them where there is none."""
     reconcile.prepare(connection)  # the names of things are compared by its macro
     identity.use(connection)
     connection.execute(_view("v_tracks_raw" if scope.is_raw else "v_tracks"))
@@ -60,27 +123,81 @@ def make(connection: Connection, scope: Scope, *, wants_estimates: bool) -> None
         clock = _abroad(clock)
     connection.execute(f"create or replace temp macro local_clock(played_at, country) as {clock}")
     if wants_estimates:
-        connection.execute(_view("estimates"), scope.period)
+        connection.execute(_view("estimates"), scope.estimated)
     else:
         connection.execute(_view("no_estimates"))
-    for name in _STEPS:
-        connection.execute(_view(name))
-    hidden = {} if scope.is_raw else ignoring.hidden(connection, scope.user_id)
-    conditions = " and ".join(("true", *_not_hidden(hidden)))
-    connection.execute(
-        "create or replace temp view kept_plays as select * from "  # noqa: S608 - quoted below
-        f"plays_of({scope.user_id}, {_quoted(scope.kind)}, {scope.min_ms}) where {conditions}"
+    selected = dict(_selected(connection, scope))
+    statements = {
+        name: f"create or replace temp view {name} as {selected[name]}"
+        if name in selected
+        else _view(name)
+        for name in _STEPS
+        if name in selected or name not in _SELECTED
+    }
+    # What a name given means is looked for among the kept plays.
+    needed = set(statements) if sql is None else _named(f"kept_plays {sql}", statements)
+    for name, statement in statements.items():
+        if name in needed:
+            connection.execute(statement)
+
+
+def _named(sql: str, statements: Mapping[str, str]) -> set[str]:
+    """The names among `statements` that stand in `sql`, or in a statement that is needed for it."""
+    found: set[str] = set()
+    texts = [sql]
+    while texts:
+        text = texts.pop()
+        new = {name for name in statements if name not in found and name in text}
+        found |= new
+        texts += [statements[name] for name in new]
+    return found
+
+
+def _selected(connection: Connection, scope: Scope) -> Iterator[tuple[str, str]]:
+    """(name, select) of each view that holds the values of a scope."""
+    left_out = ", ".join(f"date '{day}'" for day in zones.days_left_out(scope.zone, scope.now))
+    yield "left_out_days", f"select unnest([{left_out}]::date[]) as day"
+    last = scope.until and scope.until - timedelta(microseconds=1)
+    days = (("first_on", scope.since), ("last_on", last), ("today", scope.now))
+    columns = ", ".join(f"{_day(moment, scope.zone)} as {name}" for name, moment in days)
+    yield "asked_period", f"select {columns}"
+    passing = f"passing_plays({_quoted(scope.kind)}, {scope.min_ms})"
+    own = _shown_to(connection, scope, scope.user_id)
+    yield "kept_plays", f"select * from {passing} where {own}"  # noqa: S608 - quoted below
+    within = _within(Period(scope.since, scope.until))
+    yield "counted_plays", f"select * from kept_plays where {within}"  # noqa: S608
+    if scope.earlier is not None:
+        yield "earlier_plays", f"select * from kept_plays where {_within(scope.earlier)}"  # noqa: S608
+    if scope.household:
+        each = (f"({_shown_to(connection, scope, user_id)})" for user_id in scope.household)
+        conditions = f"{within} and ({' or '.join(each)})"
+        yield "household_plays", f"select * from {passing} where {conditions}"  # noqa: S608
+    yield "sittings", f"select * from sittings_of({scope.gap_minutes})"  # noqa: S608
+    asked = f"{scope.user_id}, {_instant(scope.since)}, {_instant(scope.until)}"
+    yield "known_gaps", f"select * from gaps_of({asked})"  # noqa: S608
+    yield "open_gaps", "select * from known_gaps where closed_at is null"
+
+
+def _within(period: Period) -> str:
+    """The condition of a play of a half-open period."""
+    edges = (("played_at >= ", period.since), ("played_at < ", period.until))
+    return " and ".join(
+        ("true", *(each + _instant(edge) for each, edge in edges if edge is not None))
     )
-    since, until = _instant(scope.since), _instant(scope.until)
-    connection.execute(
-        "create or replace temp view counted_plays as select * from kept_plays "  # noqa: S608
-        f"where (played_at >= {since} or {since} is null) "
-        f"and (played_at < {until} or {until} is null)"
-    )
-    connection.execute(
-        "create or replace temp view open_gaps as "  # noqa: S608
-        f"select * from gaps_of({scope.user_id}, {since}, {until})"
-    )
+
+
+def _shown_to(connection: Connection, scope: Scope, user_id: int) -> str:
+    """The condition of a play of a listener that none of the rules in force there hides."""
+    hidden = {} if scope.is_raw else ignoring.hidden(connection, user_id)
+    return " and ".join((f"user_id = {user_id}", *_not_hidden(hidden)))
+
+
+def _day(moment: datetime | None, zone: ZoneInfo) -> str:
+    """The local day of an instant; none where the calendar has none for it."""
+    try:
+        return f"date '{moment.astimezone(zone).date()}'" if moment else "null::date"
+    except OverflowError:
+        return "null::date"
 
 
 def _instant(moment: datetime | None) -> str:

@@ -1,6 +1,7 @@
 -- name: coverage
 -- summary: Which months the history covers, by which sources, and where plays are known to be missing.
 -- grain: one row per local month with a play, or in which a known gap begins
+-- core: yes
 -- chart: bar month plays
 -- uses: period timezone travel raw user limit offset
 -- param limit: integer = 1200 [1..12000]  Most rows to return.

@@ -1,6 +1,7 @@
 -- name: heatmap
 -- summary: Counted plays by weekday and hour of the day, in the listener's time zone.
 -- grain: one row per weekday and hour, all 168 of them
+-- core: yes
 -- chart: heatmap weekday hour plays
 -- uses: plays
 -- column weekday: 1 is Monday, 7 is Sunday.

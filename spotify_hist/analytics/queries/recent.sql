@@ -1,6 +1,7 @@
 -- name: recent
 -- summary: The latest plays of every kind, counted or not, newest first.
 -- grain: one row per play
+-- core: yes
 -- uses: plays limit offset
 -- param kind: text = all {track|episode|audiobook_chapter|unknown|all}  What was played.
 -- param min_ms: integer = 0 [0..86400000]  Shortest listened time shown, in milliseconds.

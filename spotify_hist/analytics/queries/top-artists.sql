@@ -1,8 +1,9 @@
 -- name: top-artists
 -- summary: Artists ranked by counted plays in a period.
 -- grain: one row per artist
+-- core: yes
 -- chart: bar artist plays
--- uses: plays limit offset
+-- uses: plays by limit offset
 -- column rank: Place in the ranking, 1 first.
 -- column artist: The artist; for episodes the show, for audiobook chapters the author.
 -- column plays: Counted plays.
@@ -13,24 +14,42 @@
 with
 
 counted as (
-    select artist_id, artist, track_id, ms_played, played_at
+    select track_id, listened_ms, played_at
     from counted_plays
+),
+
+songs as (
+    select
+        track_id,
+        count(*) as plays,
+        sum(listened_ms) as listened_ms,
+        max(played_at) as last_played_at
+    from counted
+    group by track_id
 ),
 
 artists as (
     select
-        artist_id,
-        max(artist) as artist,
-        count(*) as plays,
-        coalesce(sum(ms_played), 0)::bigint as listened_ms,
-        count(distinct track_id) as tracks,
-        max(played_at) as last_played_at
-    from counted
-    group by artist_id
+        v_songs.artist_id,
+        max(v_songs.artist) as artist,
+        sum(songs.plays)::bigint as plays,
+        coalesce(sum(songs.listened_ms), 0)::bigint as listened_ms,
+        count(songs.track_id) as tracks,
+        max(songs.last_played_at) as last_played_at
+    from songs
+    left join v_songs on songs.track_id = v_songs.track_id
+    group by v_songs.artist_id
 )
 
 select
-    row_number() over (order by plays desc, listened_ms desc, artist, artist_id) as rank,
+    row_number() over (
+        order by
+            case $by when 'time' then listened_ms else plays end desc,
+            plays desc,
+            listened_ms desc,
+            artist,
+            artist_id
+    ) as rank,
     artist,
     plays,
     listened_ms,

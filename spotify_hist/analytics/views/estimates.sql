@@ -1,4 +1,4 @@
--- grain: one play of a listener whose listened time no source tells, but whose track's length is
+-- grain: one play of the listeners looked at whose listened time no source tells, but whose track's length is
 -- known: that length, at most the time since the play before it ended
 create or replace temp table estimates as
 with
@@ -7,10 +7,12 @@ unknown as (
     select distinct epoch_us(played_at) // 3600000000 as hour
     from plays
     where
-        user_id = $user_id
+        list_contains($user_ids, user_id)
         and ms_played is null
-        and (played_at >= $since or $since is null)
-        and (played_at < $until or $until is null)
+        and (
+            ((played_at >= $since or $since is null) and (played_at < $until or $until is null))
+            or (played_at >= $earlier_since and played_at < $earlier_until)
+        )
 ),
 
 hours as (
@@ -20,17 +22,18 @@ hours as (
 ),
 
 near as (
-    select play_id, track_id, played_at, ms_played
+    select user_id, play_id, track_id, played_at, ms_played
     from plays
     semi join hours on epoch_us(plays.played_at) // 3600000000 = hours.hour
-    where user_id = $user_id
+    where list_contains($user_ids, user_id)
 ),
 
 following as (
     select
         play_id, track_id, ms_played,
         (
-            epoch_us(played_at) - lag(epoch_us(played_at)) over (order by played_at, play_id)
+            epoch_us(played_at)
+            - lag(epoch_us(played_at)) over (partition by user_id order by played_at, play_id)
         ) // 1000 as since_previous_ms
     from near
 )

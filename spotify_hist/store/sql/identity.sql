@@ -94,7 +94,8 @@ select
 from tracks as told
 left join track_links as track_link
     on told.track_id = track_link.local_id and track_link.entity = 'track'
-inner join tracks as known on coalesce(track_link.spotify_id, told.track_id) = known.track_id
+left join tracks as revealed on track_link.spotify_id = revealed.track_id
+inner join tracks as known on coalesce(revealed.track_id, told.track_id) = known.track_id
 left join artist_of on known.artist_id = artist_of.told_id
 left join artists as own_artists on artist_of.own_id = own_artists.artist_id
 left join artists on artist_of.artist_id = artists.artist_id

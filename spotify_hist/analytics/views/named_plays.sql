@@ -1,7 +1,7 @@
 -- grain: one play, with the names of what it counts as, and (own_..., album, uri) of the very version
 -- that was played; old account files call an episode a track, and what their local id is linked to
 -- says better
-create or replace temp view v_plays as
+create or replace temp view named_plays as
 select
     plays.play_id,
     plays.user_id,
@@ -11,7 +11,7 @@ select
     case
         when v_tracks.own_track_id <> plays.track_id then v_tracks.kind else plays.kind
     end as kind,
-    coalesce(v_tracks.track_id, plays.track_id) as track_id,
+    v_tracks.track_id,
     v_tracks.track,
     v_tracks.artist_id,
     v_tracks.artist,
@@ -24,11 +24,10 @@ select
     v_tracks.own_track,
     v_tracks.own_artist,
     case
-        when coalesce(v_tracks.own_track_id, plays.track_id) like 'local:%' then null
-        when coalesce(v_tracks.kind, plays.kind) = 'track'
-            then 'spotify:track:' || coalesce(v_tracks.own_track_id, plays.track_id)
-        when coalesce(v_tracks.kind, plays.kind) in ('episode', 'audiobook_chapter')
-            then 'spotify:episode:' || coalesce(v_tracks.own_track_id, plays.track_id)
+        when v_tracks.own_track_id like 'local:%' then null
+        when v_tracks.kind = 'track' then 'spotify:track:' || v_tracks.own_track_id
+        when v_tracks.kind in ('episode', 'audiobook_chapter')
+            then 'spotify:episode:' || v_tracks.own_track_id
     end as uri,
     plays.platform,
     plays.country,

@@ -1,0 +1,96 @@
+-- name: top-genres
+-- summary: Genres ranked by counted plays in a period. Needs enrichment, which asks Spotify for the artists' genres: without it there are no rows.
+-- grain: one row per genre; an artist with several genres counts for each
+-- chart: bar genre plays
+-- uses: plays by limit offset
+-- column rank: Place in the ranking, 1 first.
+-- column genre: The genre, as Spotify calls it.
+-- column plays: Counted plays of its artists.
+-- column share: Share of the plays whose artist's genres are known, 0 to 1; the shares add up to more than 1.
+-- column listened_ms: Listened time in milliseconds, where it is known.
+-- column artists: How many different artists.
+-- column tracks: How many different tracks.
+-- column artist: Its artist that was played most.
+-- column last_played_at: When the latest of these plays ended (UTC).
+-- example: --year 2024
+with
+
+counted as (
+    select track_id, listened_ms, played_at
+    from counted_plays
+),
+
+songs as (
+    select
+        track_id,
+        count(*) as plays,
+        sum(listened_ms) as listened_ms,
+        max(played_at) as last_played_at
+    from counted
+    group by track_id
+),
+
+artists as (
+    select
+        v_songs.artist_id,
+        v_songs.artist,
+        sum(songs.plays) as plays,
+        sum(songs.listened_ms) as listened_ms,
+        count(*) as tracks,
+        max(songs.last_played_at) as last_played_at
+    from songs
+    inner join v_songs on songs.track_id = v_songs.track_id
+    group by v_songs.artist_id, v_songs.artist
+),
+
+placed as (
+    select
+        v_genres.genre,
+        artists.*,
+        row_number() over (
+            partition by v_genres.genre
+            order by artists.plays desc, artists.artist, artists.artist_id
+        ) as place,
+        row_number() over (partition by artists.artist_id order by v_genres.genre) as genre_place
+    from artists
+    inner join v_genres on artists.artist_id = v_genres.artist_id
+),
+
+known as (
+    select sum(plays) filter (where genre_place = 1) as plays
+    from placed
+),
+
+genres as (
+    select
+        genre,
+        sum(plays)::bigint as plays,
+        coalesce(sum(listened_ms), 0)::bigint as listened_ms,
+        count(*) as artists,
+        sum(tracks)::bigint as tracks,
+        max(artist) filter (where place = 1) as artist,
+        max(last_played_at) as last_played_at
+    from placed
+    group by genre
+)
+
+select
+    row_number() over (
+        order by
+            case $by when 'time' then genres.listened_ms else genres.plays end desc,
+            genres.plays desc,
+            genres.listened_ms desc,
+            genres.genre
+    ) as rank,
+    genres.genre,
+    genres.plays,
+    round(genres.plays / known.plays::double, 4) as share,
+    genres.listened_ms,
+    genres.artists,
+    genres.tracks,
+    genres.artist,
+    genres.last_played_at
+from genres
+cross join known
+order by rank
+limit $limit offset $offset

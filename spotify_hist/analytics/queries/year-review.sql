@@ -1,0 +1,268 @@
+-- name: year-review
+-- summary: A year, or any period, in review: favourites, the busiest times, records, discoveries, and how it began and ended; this year so far where no period is asked for.
+-- grain: one row per fact
+-- core: yes
+-- uses: plays
+-- default: since this-year
+-- column section: totals, top artists, top tracks, top albums, top genres, busiest, quarters, records, discoveries, hours, or first and last.
+-- column rank: Place within the section, 1 first.
+-- column name: What the value is of.
+-- column value: The value; empty where the name says all.
+-- column unit: plays, hours, tracks, artists, albums, days, minutes, share (0 to 1) or hour of the day.
+-- column day: The local day it is of, or begins with; empty where it is of the whole period.
+-- example: --year 2024
+with
+
+counted as (
+    select
+        track_id,
+        album_id,
+        album,
+        artist,
+        listened_ms,
+        reason_end,
+        played_at,
+        play_id,
+        local_at::date as day,
+        -- Nights belong to the day before: the day is taken from 5 o'clock on.
+        ((extract(hour from local_at) + 19) % 24) * 60 + extract(minute from local_at) as minute
+    from counted_plays
+),
+
+songs as (
+    select
+        counted.track_id,
+        count(*) as plays,
+        sum(counted.listened_ms) as listened_ms
+    from counted
+    group by counted.track_id
+),
+
+named as (
+    select
+        songs.track_id,
+        v_songs.track || coalesce(' - ' || v_songs.artist, '') as name,
+        v_songs.artist_id,
+        v_songs.artist,
+        songs.plays,
+        songs.listened_ms
+    from songs
+    left join v_songs on songs.track_id = v_songs.track_id
+),
+
+by_artist as (
+    select artist_id, max(artist) as name, sum(plays) as plays
+    from named
+    group by artist_id
+),
+
+by_album as (
+    select album_id, max(album) || coalesce(' - ' || max(artist), '') as name, count(*) as plays
+    from counted
+    where album_id is not null
+    group by album_id
+),
+
+by_genre as (
+    select v_genres.genre as name, sum(by_artist.plays) as plays
+    from by_artist
+    inner join v_genres on by_artist.artist_id = v_genres.artist_id
+    group by v_genres.genre
+),
+
+by_day as (
+    select day, count(*) as plays, sum(listened_ms) as listened_ms
+    from counted
+    group by day
+),
+
+by_month as (
+    select date_trunc('month', day)::date as day, sum(plays) as plays
+    from by_day
+    group by 1
+),
+
+by_quarter as (
+    select date_trunc('quarter', day)::date as day, sum(plays) as plays
+    from by_day
+    group by 1
+),
+
+total as (
+    select
+        count(*) as plays,
+        round(coalesce(sum(listened_ms), 0) / 3600000.0, 2) as hours,
+        count(distinct album_id) as albums,
+        count(reason_end) as ends,
+        count(*) filter (where reason_end = 'fwdbtn') as skips,
+        min(minute) as first_minute,
+        max(minute) as last_minute
+    from counted
+),
+
+runs as (
+    select min(day) as day, count(*) as days
+    from (
+        select by_day.day, v_days.nth - row_number() over (order by v_days.nth) as run
+        from by_day
+        inner join v_days on by_day.day = v_days.day
+    ) as numbered
+    group by run
+),
+
+repeats as (
+    select track_id, day, count(*) as plays
+    from counted
+    group by track_id, day
+),
+
+most_repeated as (
+    select repeats.day, named.name, repeats.plays
+    from (select max(plays) as plays from repeats) as most
+    inner join repeats on most.plays = repeats.plays
+    inner join named on repeats.track_id = named.track_id
+    qualify row_number() over (
+        order by repeats.day, named.name, named.track_id
+    ) = 1
+),
+
+known_tracks as (
+    select distinct track_id
+    from kept_plays
+    where played_at < $since::timestamptz
+),
+
+new_artists as (
+    select by_artist.artist_id, by_artist.name, by_artist.plays
+    from by_artist
+    where
+        by_artist.artist_id is not null
+        and by_artist.artist_id not in (
+            select v_songs.artist_id
+            from known_tracks
+            inner join v_songs on known_tracks.track_id = v_songs.track_id
+            where v_songs.artist_id is not null
+        )
+),
+
+biggest as (
+    select artist_id, name, plays
+    from new_artists
+    qualify row_number() over (order by plays desc, name, artist_id) = 1
+),
+
+biggest_first as (
+    select min(counted.day) as day
+    from biggest
+    inner join named on biggest.artist_id = named.artist_id
+    inner join counted on named.track_id = counted.track_id
+),
+
+edges as (
+    select day, track_id, 1 as rank
+    from counted
+    qualify row_number() over (order by played_at, play_id) = 1
+    union all
+    select day, track_id, 2
+    from counted
+    qualify row_number() over (order by played_at desc, play_id desc) = 1
+),
+
+facts as (
+    select 1 as section_order, 'totals' as section, 1 as rank, 'plays' as name,
+        plays::double as value, 'plays' as unit, null::date as day
+    from total
+    union all
+    select 1, 'totals', 2, 'listened time', hours, 'hours', null from total
+    union all
+    select 1, 'totals', 3, 'different tracks', count(track_id), 'tracks', null from songs
+    union all
+    select 1, 'totals', 4, 'different artists', count(artist_id), 'artists', null from by_artist
+    union all
+    select 1, 'totals', 5, 'different albums', albums, 'albums', null from total
+    union all
+    select 1, 'totals', 6, 'days with music', count(*), 'days', null from by_day
+    union all
+    select 1, 'totals', 7, 'skipped, of plays whose end is known', round(skips / ends::double, 4),
+        'share', null
+    from total
+    where ends > 0
+    union all
+    select 2, 'top artists', row_number() over (order by plays desc, name, artist_id), name, plays,
+        'plays', null
+    from by_artist
+    qualify row_number() over (order by plays desc, name, artist_id) <= 5
+    union all
+    select 3, 'top tracks', row_number() over (order by plays desc, name, track_id), name, plays,
+        'plays', null
+    from named
+    qualify row_number() over (order by plays desc, name, track_id) <= 5
+    union all
+    select 4, 'top albums', row_number() over (order by plays desc, name, album_id), name, plays,
+        'plays', null
+    from by_album
+    qualify row_number() over (order by plays desc, name, album_id) <= 5
+    union all
+    select 5, 'top genres', row_number() over (order by plays desc, name), name, plays, 'plays',
+        null
+    from by_genre
+    qualify row_number() over (order by plays desc, name) <= 5
+    union all
+    select 6, 'busiest', 1, 'month: ' || strftime(day, '%Y-%m'), plays, 'plays', day
+    from by_month
+    qualify row_number() over (order by plays desc, day) = 1
+    union all
+    select 6, 'busiest', 2, 'day', plays, 'plays', day
+    from by_day
+    qualify row_number() over (order by plays desc, day) = 1
+    union all
+    select 7, 'quarters', row_number() over (order by day),
+        strftime(day, '%Y') || ' Q' || extract(quarter from day), plays, 'plays', day
+    from by_quarter
+    union all
+    select 8, 'records', 1, 'longest sitting', round(duration_ms / 60000.0, 1), 'minutes',
+        started_local_at::date
+    from sittings
+    qualify row_number() over (order by duration_ms desc, started_at) = 1
+    union all
+    select 8, 'records', 2, 'longest run of days with music', days, 'days', day
+    from runs
+    qualify row_number() over (order by days desc, day) = 1
+    union all
+    select 8, 'records', 3, 'most often on one day: ' || name, plays, 'plays', day
+    from most_repeated
+    union all
+    select 9, 'discoveries', 1, 'artists never heard before', count(*), 'artists', null
+    from new_artists
+    union all
+    select 9, 'discoveries', 2, 'of all artists', round(new.artists / known.artists::double, 4),
+        'share', null
+    from (select count(*) as artists from new_artists) as new
+    cross join (select count(artist_id) as artists from by_artist) as known
+    where known.artists > 0
+    union all
+    select 9, 'discoveries', 3, 'the biggest: ' || biggest.name, biggest.plays, 'plays',
+        biggest_first.day
+    from biggest
+    cross join biggest_first
+    union all
+    select 10, 'hours', 1, 'earliest after 5 o''clock', round(first_minute / 60.0 + 5, 2),
+        'hour of the day', (select min(day) from counted where minute = first_minute)
+    from total
+    where plays > 0
+    union all
+    select 10, 'hours', 2, 'latest before 5 o''clock', round((last_minute / 60.0 + 5) % 24, 2),
+        'hour of the day', (select min(day) from counted where minute = last_minute)
+    from total
+    where plays > 0
+    union all
+    select 11, 'first and last', edges.rank,
+        case edges.rank when 1 then 'first: ' else 'last: ' end || named.name, null, null,
+        edges.day
+    from edges
+    left join named on edges.track_id = named.track_id
+)
+
+select section, rank::integer as rank, name, value, unit, day
+from facts
+order by section_order, rank
