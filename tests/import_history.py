@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 # Everything that is a function of the set of records, with the private fields that are kept.
 DERIVED = (
-    "play_records", "plays", "v_plays", "tracks", "artists", "albums", "track_links", "told_names",
+    "play_records", "plays", "named_plays", "tracks", "artists", "albums", "track_links",
+    "told_names",
 )  # fmt: skip
 _SAYS = """
 select distinct import_jobs.started_at, record_rows.record_id

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 USER = 1
 # Everything that is a function of the set of records, but the fields only kept on demand.
 DERIVED = (
-    "play_records", "plays", "v_plays", "tracks", "artists", "albums", "track_links",
+    "play_records", "plays", "named_plays", "tracks", "artists", "albums", "track_links",
 )  # fmt: skip
 
 Table = list[tuple[str | None, ...]]
@@ -90,7 +90,7 @@ class History:
 
     def table(self, name: str) -> Table:
         """All rows of a table as text, in a fixed order."""
-        if name == "v_plays":
+        if name == "named_plays":
             self.look()
         rows: Table = self.connection.execute(
             f"select columns(*)::varchar from {name} order by all"

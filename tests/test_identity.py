@@ -55,7 +55,8 @@ def bring(database: MemoryDatabase, *plays: object) -> None:
 def counts(database: MemoryDatabase, question: str = "top-tracks", **arguments: object) -> object:
     """{name: plays} of a ranking."""
     name = "artist" if question == "top-artists" else "track"
-    return dict(cells(ask(database, question, **arguments), name, "plays"))
+    found = cells(ask(database, question, **arguments), name, "plays")
+    return {row[0]: row[1] for row in found}
 
 
 def set_isrc(connection: Connection, track_id: str, isrc: str) -> None:

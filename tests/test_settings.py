@@ -67,14 +67,20 @@ def test_an_empty_variable_is_one_that_is_not_set(tmp_path: Path) -> None:
 
 def test_every_option_can_be_set_by_its_variable(tmp_path: Path) -> None:
     """The names follow from the keys, and no two are the same."""
-    variables = {option.variable: "120" for option in OPTIONS if not option.is_zone}
+    given = {
+        option.key: max(120, int(option.minimum or 0)) for option in OPTIONS if not option.is_zone
+    }
+    variables = {
+        option.variable: str(given[option.key]) for option in OPTIONS if not option.is_zone
+    }
     assert len({option.variable for option in OPTIONS}) == len(OPTIONS)
     settings = load(tmp_path, variables | {"SPOTIFY_HIST_TIMEZONE": "UTC"})
     for option in OPTIONS:
         value = settings.get(option.key)
         assert settings.origins[option.key] == option.variable
         assert type(value) is option.type
-        assert value in ({120, "120"} if not option.is_zone else {"UTC"})
+        wanted = given.get(option.key)
+        assert value in ({wanted, str(wanted)} if not option.is_zone else {"UTC"})
 
 
 @pytest.mark.parametrize("option", SECRETS, ids=lambda option: option.key)

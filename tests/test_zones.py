@@ -132,11 +132,11 @@ def test_an_unknown_length_is_estimated_by_the_track_s_and_the_pause_before(
     with memory.emptied_afterwards():
         told_by_api(memory, 0, 1, 30)
         answer = ask(memory, "top-tracks")
-        assert dict(cells(answer, "track", "listened_ms")) == {
-            "Song 0": 180_000,
-            "Song 1": 60_000,
-            "Song 30": 180_000,
-        }
+        assert sorted(cells(answer, "track", "listened_ms")) == [
+            ("Song 0", 180_000),
+            ("Song 1", 60_000),
+            ("Song 30", 180_000),
+        ]
         assert any("estimated" in note for note in answer.notes)
         assert cells(ask(memory, "recent"), "ms_played") == [(None,), (None,), (None,)]
 
