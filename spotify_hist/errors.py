@@ -69,6 +69,13 @@ class UnknownQuery(UsageError):
     code = "unknown_query"
 
 
+class NotAllowed(UsageError):
+    """Whoever asks may not have this: the token in use does not reach so far."""
+
+    code = "not_allowed"
+    hint = "Use a token that reaches it; 'spotify-hist tokens list' shows what each may do."
+
+
 class BadInput(SpotifyHistError):
     """Something given to us (path, file, database) cannot be read or holds nothing of use."""
 

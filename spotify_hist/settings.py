@@ -96,9 +96,16 @@ OPTIONS: tuple[Option, ...] = (
     Option("import.max_rows", 5_000_000, "Most rows one import may have.", minimum=1),
     Option(
         "import.memory_mb",
-        550,  # DuckDB reads JSON with one thread only where it has less than 500
+        510,  # DuckDB reads JSON with one thread only where it has less than 500
         "Memory DuckDB takes for an import before it turns to the disk, in megabytes.",
         minimum=100,
+    ),
+    Option("query.sql_timeout_s", 20.0, "Deadline of one 'query sql'.", minimum=0.1),
+    Option(
+        "query.sql_memory_mb",
+        2048,
+        "Most memory one 'query sql' may take, in megabytes.",
+        minimum=1024,
     ),
     Option(
         "server.query_timeout_s",
@@ -106,9 +113,35 @@ OPTIONS: tuple[Option, ...] = (
         "Deadline of one question asked through serve-tools.",
         minimum=0.1,
     ),
+    Option(
+        "server.tools",
+        "core",
+        "Which tools assistants are shown: core, the ones most asked for, or all.",
+    ),
     Option("server.max_body_kb", 1024, "Largest request body, in kilobytes.", minimum=1),
     Option(
         "server.rate_per_minute", 600, "Requests a minute from one address or token.", minimum=1
+    ),
+    Option(
+        "server.queries_at_once",
+        4,
+        "Questions worked on at the same time; further ones wait their turn.",
+        minimum=1,
+    ),
+    Option(
+        "server.allowed_hosts",
+        None,
+        "Names that a reverse proxy serves the tools under, separated by commas.",
+    ),
+    Option(
+        "server.cors_origins",
+        None,
+        "Web origins whose pages may call the tools, separated by commas.",
+    ),
+    Option(
+        "server.trusted_proxies",
+        None,
+        "Addresses or networks of proxies whose X-Forwarded-For is believed, separated by commas.",
     ),
 )
 _BY_KEY = {option.key: option for option in OPTIONS}
@@ -140,6 +173,11 @@ class Settings:
         return self.data_dir / "vault"
 
     @property
+    def tokens(self) -> Path:
+        """Where the hashes of the tokens of serve-tools are kept."""
+        return self.data_dir / "tokens"
+
+    @property
     def spool(self) -> Path:
         return self.data_dir / "spool"
 
@@ -169,6 +207,11 @@ class Settings:
     def text(self, key: str) -> str | None:
         value = self.values[key]
         return None if value is None else str(value)
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """The parts of a value that lists several, separated by commas."""
+        parts = (part.strip() for part in (self.text(key) or "").split(","))
+        return tuple(part for part in parts if part)
 
     def number(self, key: str) -> float:
         value = self.values[key]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from spotify_hist.faces.server.tool import Tool
     from spotify_hist.settings import Settings
 
 NOW = datetime(2024, 7, 1, 12, 0, tzinfo=UTC)
@@ -27,6 +28,34 @@ SONGS = (
     ("Tabs\tand\nlines", "Múm", "Finally We Are No One"),
     ("Roygbiv", "Boards of Canada", "Music Has the Right to Children"),
 )
+
+
+# What a question of this history needs where it cannot be asked without: by type, else by name.
+_NEEDED = {
+    "artist": "Björk",
+    "album": "Post",
+    "track": "Jóga",
+    "text": "r",
+    "sql": "select 1 as one",
+}
+
+
+def arguments_for(tool: Tool) -> dict[str, object]:
+    """The arguments a tool cannot be asked without, meaning something in this history."""
+    return {
+        param.name: _NEEDED[
+            param.type if param.type in _NEEDED and param.type != "text" else param.name
+        ]
+        for param in tool.params
+        if param.is_required
+    }
+
+
+def options_for(tool: Tool) -> list[str]:
+    """The same as words of the command line."""
+    return [
+        word for name, value in arguments_for(tool).items() for word in (f"--{name}", str(value))
+    ]
 
 
 def play(number: int) -> dict[str, object]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COMMANDS = sorted(main._COMMANDS)
+# What the history of these tests holds, where an example names something of a real one.
+HELD = {"artist": "Ann", "track": "Alpha", "album": "Album"}
 
 
 @pytest.fixture
@@ -172,15 +176,19 @@ def test_a_question_s_help_explains_options_columns_and_gives_an_example(
     assert query.summary in words
     assert f"spotify-hist query {name} {query.example}".strip() in words
     for column in query.columns:
-        assert f"  {column}: " in done.out
+        assert re.search(rf"^  {column}( |$)", done.out, re.MULTILINE)
     for param in query.params:
         assert f"--{param.option} " in done.out
 
 
 @pytest.mark.parametrize("name", catalogue.names())
 def test_the_example_of_a_question_can_be_run(name: str, shared: Path, cli: Cli) -> None:
-    """Just as its help gives it."""
-    example = catalogue.load(name).example.split()
+    """Just as its help gives it, but for what this history does not hold."""
+    query = catalogue.load(name)
+    example = shlex.split(query.example)
+    for param in query.params:
+        if param.type in HELD and f"--{param.option}" in example:
+            example[example.index(f"--{param.option}") + 1] = HELD[param.type]
     done = cli("--home", str(shared), "--user", "me", "query", name, *example)
     assert done.code == 0
     assert done.out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spotify_hist.faces.server import accesslog
 from spotify_hist.faces.server import guard as guard_module
 from spotify_hist.faces.server.guard import Guard, Rules
 from spotify_hist.faces.server.rate import Buckets
@@ -356,16 +358,46 @@ def test_a_bug_becomes_an_answer_and_a_log_line_without_the_errors_text(
     assert reply.headers["x-request-id"] in caplog.text
 
 
-def test_a_request_is_logged_without_query_token_or_control_characters(
+def test_a_request_is_logged_by_its_route_and_the_name_of_its_token(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """One line: method, path, status, milliseconds, id."""
-    guard = guarded(Rules(token=TOKEN))
-    with caplog.at_level(logging.INFO, guard_module.__name__):
+    """Never with the path as it was sent, a query, an address or the token; also as fields."""
+    guard = Guard(Inner(), Rules(token=TOKEN), clock=Clock(), route_of=lambda _: "/tools/{name}")
+    with caplog.at_level(logging.INFO, accesslog.__name__):
         reply = answered(ask(guard, HOST, bearer(TOKEN), path="/tools/x\nFAKE line"))
     (record,) = caplog.records
-    line = record.getMessage()
-    assert line == f"POST /tools/x%0AFAKE%20line 200 0 ms {reply.headers['x-request-id']}"
+    ident = reply.headers["x-request-id"]
+    assert record.getMessage() == f"POST /tools/{{name}} 200 0 ms 4 bytes {ident} tools_token"
+    assert vars(record)["request"] == {
+        "method": "POST",
+        "route": "/tools/{name}",
+        "status": 200,
+        "duration_ms": 0.0,
+        "bytes": 4,
+        "request_id": ident,
+        "token": "tools_token",
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "is_kept"),
+    [
+        (b"4bf92f35-77b3.4da6_a3", True),
+        (b"x" * 64, True),
+        (b"x" * 65, False),
+        (b"a b", False),
+        (b"a\nb", False),
+        (b"\xff", False),
+        (b"", False),
+    ],
+)
+def test_a_request_keeps_the_id_it_came_with_where_a_log_can_hold_it(
+    given: bytes, is_kept: bool
+) -> None:
+    """So that a proxy's log and this one can be read together; every other gets a new one."""
+    reply = answered(ask(guarded(), HOST, (b"x-request-id", given)))
+    assert (reply.headers["x-request-id"] == given.decode("latin-1")) is is_kept
+    assert re.fullmatch(r"[\w.-]{1,64}", reply.headers["x-request-id"])
 
 
 def test_the_token_is_in_no_repr() -> None:

@@ -23,8 +23,10 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSI
 
 from spotify_hist.analytics import catalogue, run
 from spotify_hist.analytics.run import Answer, Column
+from spotify_hist.errors import SettingsError
+from spotify_hist.faces.cli.context import App
 from spotify_hist.faces.cli.main import run as run_command
-from spotify_hist.faces.server import mcp, tools
+from spotify_hist.faces.server import mcp, text, tools
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -33,7 +35,12 @@ if TYPE_CHECKING:
     from mcp_types import CallToolResult, Tool
 
 T = TypeVar("T")
-NAMES = [name.replace("-", "_") for name in catalogue.names()]
+CORE = [
+    "artist", "compare", "coverage", "discoveries", "forgotten", "heatmap", "query_sql", "recent",
+    "search", "taste_summary", "timeline", "top_albums", "top_artists", "top_tracks", "track",
+    "year_review",
+]  # fmt: skip
+NAMES = [tool.name for tool in tools.all_tools() if not tool.is_live]
 MODES = ["legacy", "auto"]
 
 
@@ -55,9 +62,9 @@ def with_client(connect: Callable[[], Client], use: Callable[[Client], Awaitable
     return anyio.run(session)
 
 
-def in_memory(home: Path, mode: str = "auto") -> Callable[[], Client]:
+def in_memory(home: Path, mode: str = "auto", **environ: str) -> Callable[[], Client]:
     """A client of the server in this process."""
-    return lambda: Client(mcp.build(kit.make_tools(home)), mode=mode)
+    return lambda: Client(mcp.build(kit.make_tools(home, environ)), mode=mode)
 
 
 def text_of(result: CallToolResult) -> str:
@@ -83,10 +90,31 @@ def listed(connect: Callable[[], Client]) -> list[Tool]:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_every_question_is_a_tool_in_a_fixed_order(mode: str, home: Path) -> None:
+def test_an_assistant_is_shown_the_core_tools(mode: str, home: Path) -> None:
+    """Those and no others, in alphabetical order: every tool costs a model's attention."""
+    assert [tool.name for tool in listed(in_memory(home, mode))] == CORE
+
+
+def test_an_assistant_is_shown_every_tool_where_all_are_asked_for(home: Path) -> None:
+    """The core ones first; every question of the catalogue is among them."""
+    found = [tool.name for tool in listed(in_memory(home, SPOTIFY_HIST_SERVER_TOOLS="all"))]
+    assert found == NAMES
+    assert found[: len(CORE)] == CORE
+    assert found[len(CORE) :] == sorted(found[len(CORE) :])
+    assert {name.replace("-", "_") for name in catalogue.names()} < set(found)
+
+
+def test_another_choice_of_tools_is_refused(home: Path) -> None:
+    """Where the settings do not say which, nobody guesses."""
+    with pytest.raises(SettingsError, match=r"server\.tools") as caught:
+        kit.make_tools(home, {"SPOTIFY_HIST_SERVER_TOOLS": "some"})
+    assert "core or all" in caught.value.hint
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_tool_says_what_it_takes_gives_and_does(mode: str, home: Path) -> None:
     """Titled, read-only, idempotent, closed-world, and closed to unknown arguments."""
-    found = listed(in_memory(home, mode))
-    assert [tool.name for tool in found] == NAMES
+    found = listed(in_memory(home, mode, SPOTIFY_HIST_SERVER_TOOLS="all"))
     for tool in found:
         assert tool.title
         assert tool.description
@@ -103,15 +131,22 @@ def test_every_question_is_a_tool_in_a_fixed_order(mode: str, home: Path) -> Non
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", catalogue.names())
 def test_the_structured_answer_is_the_command_lines_and_fits_its_schema(
-    mode: str, name: str, home: Path, capsys: pytest.CaptureFixture[str]
+    mode: str,
+    name: str,
+    home: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The same question gives the same JSON on both faces (invariant 5; FACTS 8.4)."""
-    assert run_command(["--home", str(home), "query", name, "--format", "json"]) == 0
+    monkeypatch.setattr(App, "now", lambda _: kit.NOW)
+    tool = tools.find(name)
+    options = kit.options_for(tool)
+    assert run_command(["--home", str(home), "query", name, *options, "--format", "json"]) == 0
     printed = json.loads(capsys.readouterr().out)
-    result = call(in_memory(home, mode), name.replace("-", "_"))
+    result = call(in_memory(home, mode), tool.name, kit.arguments_for(tool))
     assert not result.is_error
     assert result.structured_content == printed
-    schema = tools.find(name).output_schema()
+    schema = tool.output_schema()
     Draft202012Validator(schema).validate(result.structured_content)
     lines = text_of(result).splitlines()
     assert lines[0].split("\t") == [column["name"] for column in printed["columns"]]
@@ -123,7 +158,7 @@ def test_the_text_beside_the_data_is_a_compact_table() -> None:
     columns = (Column("name", "text"), Column("n", "integer"), Column("tags", "list"))
     rows: list[tuple[object, ...]] = [("tab\tand\nline", 1, ["a", "b"]), (None, 2, None)]
     answer = Answer("q", {}, columns, [*rows, (True, 0, [])], True, ("At least.",))
-    assert mcp.table(answer).splitlines() == [
+    assert text.table(answer).splitlines() == [
         "name\tn\ttags",
         "tab and line\t1\ta, b",
         "\t2\t",
@@ -132,7 +167,7 @@ def test_the_text_beside_the_data_is_a_compact_table() -> None:
         "Note: At least.",
     ]
     empty = Answer("q", {}, columns, [], False, ())
-    assert mcp.table(empty) == "name\tn\ttags\n(no rows)"
+    assert text.table(empty) == "name\tn\ttags\n(no rows)"
 
 
 def test_the_text_is_a_fraction_of_the_json(home: Path) -> None:
@@ -206,15 +241,16 @@ def test_a_cursor_that_was_never_given_is_refused(home: Path) -> None:
     with_client(in_memory(home), use)
 
 
-def test_the_server_offers_tools_only_and_explains_them(home: Path) -> None:
-    """No prompts, no resources, no subscription that could hold up the end (FACTS 8.3)."""
+def test_the_server_offers_no_subscription_and_explains_itself(home: Path) -> None:
+    """An open stream could hold up the end (FACTS 8.3)."""
 
     async def use(client: Client) -> None:
         capabilities = client.server_capabilities
         assert capabilities.tools is not None
         assert not capabilities.tools.list_changed
-        assert capabilities.prompts is None
-        assert capabilities.resources is None
+        assert capabilities.prompts is not None
+        assert capabilities.resources is not None
+        assert not capabilities.resources.subscribe
         assert "half-open" in str(client.instructions) or "exclude" in str(client.instructions)
 
     with_client(in_memory(home), use)
@@ -232,7 +268,7 @@ def test_over_http_the_tools_answer_behind_the_token(mode: str, home: Path) -> N
                 httpx2.AsyncClient(headers=bearer(token)) as http,
                 Client(streamable_http_client(url, http_client=http), mode=mode) as client,
             ):
-                assert [tool.name for tool in (await client.list_tools()).tools] == NAMES
+                assert [tool.name for tool in (await client.list_tools()).tools] == CORE
                 refused = await client.call_tool("top_artists", {"lmit": 1})
                 assert refused.is_error
                 return await client.call_tool("top_artists", {})
@@ -300,7 +336,7 @@ def test_over_stdio_the_tools_answer(mode: str, home: Path) -> None:
         return names, await client.call_tool("top_artists", {"limit": 2})
 
     names, result = with_client(lambda: Client(server, mode=mode), use)
-    assert names == NAMES
+    assert names == CORE
     expected = call(in_memory(home), "top_artists", {"limit": 2})
     assert result.structured_content == expected.structured_content
 
@@ -317,7 +353,14 @@ def test_piped_questions_are_answered_with_nothing_but_the_protocol(home: Path) 
         {"method": "notifications/initialized"},
         {"id": "bad", "method": "tools/call", "params": {"name": "nothing"}},
     ]
-    messages += [{"id": name, "method": "tools/call", "params": {"name": name}} for name in NAMES]
+    messages += [
+        {
+            "id": tool.name,
+            "method": "tools/call",
+            "params": {"name": tool.name, "arguments": kit.arguments_for(tool)},
+        }
+        for tool in map(tools.find, NAMES)
+    ]
     done = subprocess.run(
         kit.command(home, "-v", "serve-tools", "--stdio"),
         input="".join(json.dumps({"jsonrpc": "2.0", **message}) + "\n" for message in messages),

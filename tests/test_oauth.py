@@ -25,7 +25,7 @@ from spotify_hist.errors import (
 from spotify_hist.model import Account
 from spotify_hist.sources.spotify.http import Http
 from spotify_hist.sources.spotify.oauth import (
-    EXTRA_SCOPES,
+    LIVE_SCOPES,
     SCOPES,
     Login,
     LoopbackServer,
@@ -130,9 +130,9 @@ def test_every_attempt_has_its_own_state_and_verifier() -> None:
 
 def test_extra_scopes_are_asked_for_when_wanted() -> None:
     """Scopes are separated by blanks, as OAuth wants."""
-    login = Login.start(ACCOUNTS, "client", "http://127.0.0.1:9/callback", SCOPES + EXTRA_SCOPES)
+    login = Login.start(ACCOUNTS, "client", "http://127.0.0.1:9/callback", SCOPES + LIVE_SCOPES)
     assert parse_qs(urlsplit(login.url).query)["scope"] == [
-        "user-read-recently-played user-read-private user-top-read"
+        "user-read-recently-played user-read-currently-playing user-top-read"
     ]
 
 

@@ -226,7 +226,7 @@ def test_a_search_is_told_in_pages(
         {"type": "track"},
         {"q": "  ", "type": "track"},
         {"q": "x"},
-        {"q": "x", "type": "artist"},
+        {"q": "x", "type": "playlist"},
         {"q": "x", "type": "track", "limit": 0},
         {"q": "x", "type": "track", "limit": "ten"},
         {"q": "x", "type": "track", "offset": 999, "limit": 5},

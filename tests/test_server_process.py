@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -15,8 +17,10 @@ import httpx
 import pytest
 import server_kit as kit
 
+from spotify_hist.errors import UsageError
 from spotify_hist.faces.cli.main import run as run_command
 from spotify_hist.faces.server import serving
+from spotify_hist.faces.server.tokens import TokenFile
 from spotify_hist.store.gate import Gate
 
 if TYPE_CHECKING:
@@ -101,7 +105,7 @@ def test_another_process_can_write_while_the_server_answers(tmp_path: Path) -> N
 
 
 def test_a_token_guards_the_served_tools_and_is_never_printed(home: Path) -> None:
-    """-v prints a line a request: no token, no argument, no query string."""
+    """-v prints a line a request: no token, no argument, no query string, no address."""
     token = "a-token-for-this-test"
     with kit.serving(home, verbose=True, SPOTIFY_HIST_TOOLS_TOKEN=token) as served:
         url = f"{served.url}/tools/recent"
@@ -112,24 +116,31 @@ def test_a_token_guards_the_served_tools_and_is_never_printed(home: Path) -> Non
         code, said = served.stop(signal.SIGTERM)
     assert code == 0
     lines = said.splitlines()
-    assert [line.rsplit(" ", 3)[0] for line in lines] == [
-        "POST /tools/recent 401",
-        "POST /tools/recent 200",
+    assert [" ".join(line.split()[:3]) for line in lines] == [
+        "POST /tools/{name} 401",
+        "POST /tools/{name} 200",
         "GET / 200",
     ]
     assert token not in said
     assert "private" not in said
+    assert "127.0.0.1" not in said
 
 
 @pytest.mark.parametrize(
     ("options", "environ", "said"),
     [
-        (["--host", "0.0.0.0"], {}, "SPOTIFY_HIST_TOOLS_TOKEN"),
+        (["--host", "0.0.0.0"], {}, "tokens create"),
         (["--host", "::"], {}, "SPOTIFY_HIST_TOOLS_TOKEN"),
         (["--host", ""], {}, "--host"),
         (["--host", "no.such.host.invalid"], {}, "--host"),
         (["--port", "70000"], {}, "--port"),
         ([], {"SPOTIFY_HIST_TOOLS_TOKEN": " "}, "SPOTIFY_HIST_TOOLS_TOKEN"),
+        ([], {"SPOTIFY_HIST_ADMIN_TOKEN": " "}, "SPOTIFY_HIST_ADMIN_TOKEN"),
+        ([], {"SPOTIFY_HIST_SERVER_ALLOWED_HOSTS": "music.example"}, "music.example"),
+        ([], {"SPOTIFY_HIST_SERVER_ALLOWED_HOSTS": "https://a.b"}, "without a scheme"),
+        ([], {"SPOTIFY_HIST_SERVER_CORS_ORIGINS": "*"}, "https://dash.example"),
+        ([], {"SPOTIFY_HIST_SERVER_CORS_ORIGINS": "https://a.b/path"}, "https://dash.example"),
+        ([], {"SPOTIFY_HIST_SERVER_TRUSTED_PROXIES": "proxy"}, "10.0.0.0/8"),
     ],
 )
 def test_a_server_that_must_not_start_says_what_to_change(
@@ -153,10 +164,10 @@ def test_a_server_that_must_not_start_says_what_to_change(
 def test_a_server_for_other_machines_holds_to_its_token_and_its_names(tmp_path: Path) -> None:
     """Every address of this machine is served: by IP address or by its own name."""
     settings = kit.make_settings(tmp_path, {"SPOTIFY_HIST_TOOLS_TOKEN": "t"})
-    every = serving._rules(settings, "0.0.0.0", "0.0.0.0")
-    assert (every.token, every.any_address) == ("t", True)
+    every = serving._rules(settings, "0.0.0.0", "0.0.0.0", lambda: kit.NOW)
+    assert (every.token, every.any_address, every.is_closed) == ("t", True, True)
     assert {"localhost", socket.gethostname().lower()} <= every.hosts
-    one = serving._rules(settings, "Pi.Example", "192.168.1.5")
+    one = serving._rules(settings, "Pi.Example", "192.168.1.5", lambda: kit.NOW)
     assert one.any_address is False
     assert {"pi.example", "192.168.1.5"} <= one.hosts
 
@@ -184,3 +195,44 @@ def test_only_serving_imports_the_server() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=False
     )
     assert (found.returncode, found.stderr) == (0, "")
+
+
+def test_a_loopback_server_asks_for_no_token_and_one_for_others_takes_created_ones(
+    tmp_path: Path,
+) -> None:
+    """A token that has expired lets nobody listen to other machines."""
+    settings = kit.make_settings(tmp_path)
+    now = [kit.NOW]
+    assert serving._rules(settings, "127.0.0.1", "127.0.0.1", lambda: now[0]).is_closed is False
+    created = TokenFile(settings.tokens, lambda: now[0])
+    end = kit.NOW + timedelta(days=1)
+    created.create("claude", reach="tools", listener=None, expires_at=end)
+    assert serving._rules(settings, "0.0.0.0", "0.0.0.0", lambda: now[0]).is_closed is True
+    now[0] = end
+    with pytest.raises(UsageError, match="need a token"):
+        serving._rules(settings, "0.0.0.0", "0.0.0.0", lambda: now[0])
+
+
+def test_a_json_log_holds_one_object_a_request(home: Path) -> None:
+    """Machine-readable without -v, with the id that the caller gave."""
+    command = kit.command(home, "--log-format", "json", "serve-tools", "--port", "0")
+    with subprocess.Popen(
+        command, env=kit.clean_environment(), stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        url = json.loads(process.stderr.readline())["message"].split()[2]
+        answer = httpx.post(f"{url}/tools/recent?a=b", headers={"x-request-id": "mine"})
+        assert answer.headers["x-request-id"] == "mine"
+        process.send_signal(signal.SIGTERM)
+        lines = [json.loads(line) for line in process.stderr.read().splitlines()]
+    (line,) = lines
+    assert line.pop("duration_ms") >= 0
+    assert line == {
+        "level": "info",
+        "method": "POST",
+        "route": "/tools/{name}",
+        "status": 400,
+        "bytes": len(answer.content),
+        "request_id": "mine",
+        "token": None,
+    }

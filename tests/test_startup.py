@@ -70,6 +70,12 @@ def test_a_question_for_a_program_draws_no_table(home: str, form: str) -> None:
     assert modules & (NEVER | {"rich"}) == set()
 
 
+def test_free_sql_leaves_the_database_to_the_process_that_runs_it(home: str) -> None:
+    """Whoever only waits for rows opens nothing, so that two start-ups cost no more than one."""
+    modules = _modules_after("--home", home, "query", "sql", "select 1", "--format", "json")
+    assert modules & NO_DATABASE == set()
+
+
 def test_an_import_never_loads_the_network(tmp_path: Path) -> None:
     """An import needs no account and no network (FACTS 10.1), so not their modules either."""
     modules = _modules_after("--home", str(tmp_path), "import", str(EXPORT))

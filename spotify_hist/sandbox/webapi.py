@@ -5,10 +5,11 @@ Never judges tokens, counts calls, or fails on demand; `server` does before it a
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from spotify_hist.sandbox import search
+from spotify_hist.sandbox import personal, search
 from spotify_hist.sandbox.answers import Shapes
 from spotify_hist.sandbox.faults import (
     INSUFFICIENT_SCOPE,
@@ -25,11 +26,19 @@ from spotify_hist.sandbox.wire import Answer, Request, json_answer
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from spotify_hist.sandbox.catalogue import Track
     from spotify_hist.sandbox.life import Life
     from spotify_hist.sandbox.recent import Quirks
     from spotify_hist.sandbox.terms import Terms
 
 RECENT_SCOPE = "user-read-recently-played"
+_SCOPES = {
+    "me/player/recently-played": RECENT_SCOPE,
+    "me/player/currently-playing": "user-read-currently-playing",
+    "me/top/artists": "user-top-read",
+    "me/top/tracks": "user-top-read",
+}
+_SORTS = ("track", "artist", "album")
 _BATCHES = {"tracks": 50, "artists": 50, "albums": 20}
 _CLOSED = {"audio-features", "audio-analysis", "recommendations"}
 _MOST_FEATURES = 100
@@ -47,6 +56,7 @@ class WebApi:
         self.url = url
         self.shelves = Shelves(life.catalogue for life in lives.values())
         self.shown: dict[str, dict[int, set[int]]] = {name: {} for name in lives}
+        self._lives = lives
         self._recent = {name: RecentPlays(life, quirks) for name, life in lives.items()}
 
     def answer(
@@ -62,10 +72,14 @@ class WebApi:
         path = request.path.removeprefix("/v1/")
         if path == "me":
             return json_answer(200, self._shapes(terms).me(account))
+        if path in _SCOPES and _SCOPES[path] not in scopes:
+            return api_error(403, INSUFFICIENT_SCOPE)
         if path == "me/player/recently-played":
-            if RECENT_SCOPE not in scopes:
-                return api_error(403, INSUFFICIENT_SCOPE)
             return self._recently_played(account, request.query, terms, now_ms)
+        if path == "me/player/currently-playing":
+            return self._currently_playing(account, terms, now_ms)
+        if path in _SCOPES:
+            return self._top(path.rpartition("/")[2], account, request.query, terms, now_ms)
         if path == "search":
             return self._search(request.query, terms)
         kind, _, ident = path.partition("/")
@@ -103,6 +117,30 @@ class WebApi:
             shown.setdefault(item.number, set()).add(item.played_at_ms)
         return json_answer(200, self._shapes(terms).recently_played(items, query.items()))
 
+    def _currently_playing(self, account: str, terms: Terms, now_ms: int) -> Answer:
+        """What plays; 204 and nothing where nothing does."""
+        play = personal.playing(self._lives[account], now_ms)
+        if play is None:
+            return Answer(204)
+        return json_answer(200, personal.currently_playing(play, self._shapes(terms), now_ms))
+
+    def _top(
+        self, kind: str, account: str, query: Mapping[str, str], terms: Terms, now_ms: int
+    ) -> Answer:
+        span = query.get("time_range", "medium_term")
+        limit = _whole(query.get("limit", "20"), 1, 50)
+        if limit is None or span not in personal.SPANS:
+            return api_error(400, "Invalid limit" if limit is None else "Invalid time range")
+        life, shapes = self._lives[account], self._shapes(terms)
+        found: list[dict[str, object]]
+        if kind == "tracks":
+            found = [shapes.track(each) for each in personal.top_tracks(life, now_ms, span)]
+        else:
+            found = [shapes.artist(each) for each in personal.top_artists(life, now_ms, span)]
+        page = {"items": found[:limit], "total": len(found), "limit": limit, "offset": 0}
+        here = f"{self.url}/v1/me/top/{kind}?time_range={span}&limit={limit}"
+        return json_answer(200, page | {"href": here, "next": None, "previous": None})
+
     def _search(self, query: Mapping[str, str], terms: Terms) -> Answer:
         """At most 10 at a time in development mode (FACTS 1.2)."""
         most = 10 if terms.development_mode else 50
@@ -111,28 +149,41 @@ class WebApi:
         offset = _whole(query.get("offset", "0"), 0, _SEARCH_DEPTH)
         if not query.get("q", "").strip():
             return api_error(400, "No search query")
-        if query.get("type") != "track":
+        sort = query.get("type", "")
+        if sort not in _SORTS:
             return api_error(400, "Bad search type field")
         if limit is None:
             return api_error(400, "Invalid limit")
         if offset is None or offset + limit > _SEARCH_DEPTH:
             return api_error(400, "Invalid offset")
-        found = search.find(self.shelves.track_by_id.values(), search.parse(query["q"]))
-        found = found[:_SEARCH_DEPTH]
-        here = f"{self.url}/v1/search?{urlencode({'q': query['q'], 'type': 'track'})}"
+        tracks = search.find(self.shelves.track_by_id.values(), search.parse(query["q"]))
+        found = self._told_by(sort, tracks, terms)[:_SEARCH_DEPTH]
+        here = f"{self.url}/v1/search?{urlencode({'q': query['q'], 'type': sort})}"
         later = f"{here}&offset={offset + limit}&limit={limit}"
         earlier = f"{here}&offset={max(0, offset - limit)}&limit={limit}"
-        shapes = self._shapes(terms)
         page: dict[str, object] = {
             "href": f"{here}&offset={offset}&limit={limit}",
-            "items": [shapes.track(track) for track in found[offset : offset + limit]],
+            "items": [told() for told in found[offset : offset + limit]],
             "limit": limit,
             "next": later if offset + limit < len(found) else None,
             "offset": offset,
             "previous": earlier if offset else None,
             "total": len(found),
         }
-        return json_answer(200, {"tracks": page})
+        return json_answer(200, {f"{sort}s": page})
+
+    def _told_by(
+        self, sort: str, tracks: list[Track], terms: Terms
+    ) -> list[Callable[[], dict[str, object]]]:
+        """The tracks, or their artists or albums, each once, to be shaped when shown."""
+        shapes = self._shapes(terms)
+        if sort == "track":
+            return [partial(shapes.track, track) for track in tracks]
+        if sort == "album":
+            albums = {track.album.id: track.album for track in tracks}
+            return [partial(shapes.album, album) for album in albums.values()]
+        artists = {track.artists[0].id: track.artists[0] for track in tracks}
+        return [partial(shapes.artist, artist) for artist in artists.values()]
 
     def _closed(self, kind: str, ident: str, query: Mapping[str, str], terms: Terms) -> Answer:
         """What new apps may not ask (FACTS 1.1); older ones still have the features (FACTS 1.6)."""

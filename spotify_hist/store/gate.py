@@ -71,6 +71,17 @@ class Gate:
         finally:
             os.close(turnstile)
 
+    def writer_waits(self) -> bool:
+        """Whether a writer waits for those who read now."""
+        turnstile = self._open(self._turnstile)
+        try:
+            fcntl.flock(turnstile, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(turnstile)
+        return False
+
     def _open(self, path: Path) -> int:
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -90,7 +101,7 @@ class Gate:
             except BlockingIOError:
                 if time.monotonic() >= deadline:
                     raise DatabaseBusy(
-                        f"The database is in use by {self._holder()}.",
+                        f"The database is in use by {self.holder()}.",
                         hint="Try again when it has finished; nothing was lost.",
                     ) from None
                 time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads retries only
@@ -98,7 +109,8 @@ class Gate:
             else:
                 return
 
-    def _holder(self) -> str:
+    def holder(self) -> str:
+        """Who has the file now, in words."""
         try:
             text = self._gate.read_text(encoding="utf-8", errors="replace").strip()
         except OSError:

@@ -29,9 +29,16 @@ _LONGEST_PASTE = 65_536
 
 
 def log_in(
-    app: App, show: Callable[[str], None], *, port: int = 0, reads_stdin: bool = False
+    app: App,
+    show: Callable[[str], None],
+    *,
+    port: int = 0,
+    reads_stdin: bool = False,
+    is_live: bool = False,
 ) -> Token:
     """One login: show the link, wait for the browser or the pasted address, keep the token.
+
+    `is_live` asks for the rights of the live tools too.
 
     Raises LoginNeeded, Forbidden, SettingsError, UsageError and Temporary errors.
     """
@@ -50,7 +57,8 @@ def log_in(
     Limits(app.settings.limits, client_id).check("plays", app.now().timestamp())
     accounts_url = app.settings.text("accounts_url") or ""
     with oauth.LoopbackServer(port) as server:
-        attempt = oauth.Login.start(accounts_url, client_id, server.redirect_uri)
+        scopes = oauth.SCOPES + (oauth.LIVE_SCOPES if is_live else ())
+        attempt = oauth.Login.start(accounts_url, client_id, server.redirect_uri, scopes)
         show(attempt.url)
         code = _await_code(app, attempt, server, reads_stdin=reads_stdin)
     return client.login(app.settings, app.vault, attempt, code, lambda: app.now().timestamp())

@@ -49,8 +49,13 @@ def auth() -> None:
     default=0,
     help="Port the browser comes back to; by default a free one.",
 )
+@click.option(
+    "--live",
+    is_flag=True,
+    help="Also let assistants ask what plays now and for Spotify's own top lists.",
+)
 @click.pass_obj
-def login(app: App, no_browser: bool, port: int) -> None:
+def login(app: App, no_browser: bool, port: int, live: bool) -> None:
     """Log a listener in, or renew a login.
 
     Prints a link. Open it, agree, and the browser comes back by itself. If the browser is on
@@ -70,7 +75,7 @@ def login(app: App, no_browser: bool, port: int) -> None:
         if not no_browser:
             open_browser(url)
 
-    token = log_in(app, show, port=port, reads_stdin=True)
+    token = log_in(app, show, port=port, reads_stdin=True, is_live=live)
     name = token.account.display_name or token.account.spotify_id or token.account.account_id
     app.out.note(
         f"Logged in as {name}{_as_listener(app, token)}. The login lasts until "

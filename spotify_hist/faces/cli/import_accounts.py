@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from spotify_hist.errors import UsageError
+from spotify_hist.faces import shapes
 from spotify_hist.faces.cli import listing, receipts
 from spotify_hist.faces.cli.listing import counted
 from spotify_hist.model import iso
@@ -20,12 +21,6 @@ if TYPE_CHECKING:
     from spotify_hist.faces.cli.output import Format
     from spotify_hist.store.import_jobs import Receipt
     from spotify_hist.store.undo import TakenBack
-
-_FIELDS = (
-    "import_id", "user", "started_at", "finished_at", "undone_at", "records", "new", "upgraded",
-    "duplicate", "rejected", "plays_added", "gaps_closed", "first_played_at", "last_played_at",
-    "files",
-)  # fmt: skip
 
 
 @click.command("list")
@@ -48,8 +43,8 @@ def list_(app: App, limit: int, form: str) -> None:
         )
     shown = listing.Listing(
         name="imports",
-        fields=_FIELDS,
-        objects=[_as_dict(receipt) for receipt in found],
+        fields=shapes.IMPORT_FIELDS,
+        objects=[shapes.listed_import(receipt) for receipt in found],
         columns=(
             Column("id", "integer"),
             Column("when", "timestamp"),
@@ -81,7 +76,7 @@ def show(app: App, import_id: int, form: str) -> None:
     with app.database.read() as connection:
         receipt = account_of(connection, import_id, _meant(app))
     if form == "json":
-        app.out.json(receipts.account_as_json(receipt))
+        app.out.json(shapes.account(receipt))
         return
     zone = receipts.zone_of(app.settings, receipt)
     receipts.tell(app.out, receipt, zone)
@@ -144,13 +139,6 @@ def _confirm(app: App, receipt: Receipt) -> None:
     )
     if app.out.ask("Type 'yes' to undo it: ").strip().lower() != "yes":
         raise UsageError("Nothing was undone.", hint="Nothing has changed.")
-
-
-def _as_dict(receipt: Receipt) -> dict[str, object]:
-    told = receipts.account_as_json(receipt)
-    return {name: told[name] for name in _FIELDS if name != "files"} | {
-        "files": [file.name for file in receipt.files]
-    }
 
 
 def _row(receipt: Receipt) -> tuple[object, ...]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem
 
+from spotify_hist.faces import shapes
 from spotify_hist.faces.cli import receipts
 from spotify_hist.faces.cli.import_accounts import WORDS
 
@@ -88,7 +89,7 @@ def import_(app: App, paths: tuple[Path, ...], dry_run: bool, keep_private: bool
             on_progress=on_progress,
         )
     if form == "json":
-        app.out.json(receipts.as_json(receipt))
+        app.out.json(shapes.receipt(receipt))
     else:
         receipts.tell(app.out, receipt, receipts.zone_of(app.settings, receipt))
     for error in receipt.failed:

@@ -28,6 +28,7 @@ _COMMANDS = {
     "demo": ("demo", "demo", "The whole path against a local stand-in for Spotify."),
     "enrich": ("enrich", "enrich", "Ask Spotify for details of what you played."),
     "ignore": ("ignore", "ignore", "Hide things from the questions, without deleting a play."),
+    "export": ("export", "export", "Everything out again, as files of your choice."),
     "import": ("imports", "import_", "Bring in 'Download your data' archives."),
     "jobs": ("jobs", "jobs", "What ran, newest first, and what came of it."),
     "logs": ("logs", "logs", "What unattended runs had to say."),
@@ -36,6 +37,7 @@ _COMMANDS = {
     "serve-tools": ("serve", "serve", "Serve the questions as tools to AI assistants."),
     "status": ("status", "status", "How everything stands, and what to do next."),
     "sync": ("sync", "sync", "What the timer runs: all that is due, once or in a loop."),
+    "tokens": ("tokens", "tokens", "Who may use serve-tools, and for how long."),
     "tracks": ("identities", "tracks", "Which ids count as one track."),
     "users": ("users", "users", "The listeners who share this history."),
 }

@@ -1,4 +1,4 @@
-"""Owns how the account of an import is told: as a receipt for people and as JSON.
+"""Owns how the account of an import is told to people, as a receipt in words.
 
 Never imports, and never writes but through `output`.
 """
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from spotify_hist.errors import ExitCode
 from spotify_hist.faces.cli.listing import counted
-from spotify_hist.model import iso
 from spotify_hist.settings import system_timezone
 
 if TYPE_CHECKING:
@@ -31,33 +30,6 @@ _KINDS = {
     "audiobook_chapter": "audiobook chapter",
     "unknown": "nameless row",
 }
-_COUNTS = ("import_id", "records", "new", "upgraded", "duplicate", "rejected", "plays_added")
-
-
-def as_json(receipt: Receipt) -> dict[str, object]:
-    """The receipt as DESIGN 7 fixes it."""
-    return {name: getattr(receipt, name) for name in _COUNTS} | {
-        "user": receipt.user,
-        "dry_run": receipt.is_dry_run,
-        "gaps_closed": receipt.gaps_closed,
-        "first_played_at": _iso(receipt.first),
-        "last_played_at": _iso(receipt.last),
-        "kinds": receipt.kinds,
-        "unknown_keys": receipt.unknown_keys,
-        "files": [_file_as_json(file) for file in receipt.files],
-        "ignored": list(receipt.ignored),
-        "failed": [error.as_dict() for error in receipt.failed],
-    }
-
-
-def account_as_json(receipt: Receipt) -> dict[str, object]:
-    """The receipt of an import that is over, and when it was made and undone."""
-    return as_json(receipt) | {
-        "started_at": iso(receipt.started_at),
-        "finished_at": iso(receipt.finished_at),
-        "undone_at": _iso(receipt.undone_at),
-        "keep_private": receipt.keep_private,
-    }
 
 
 def zone_of(settings: Settings, receipt: Receipt) -> str:
@@ -174,24 +146,3 @@ def _tell_trouble(out: Output, file: FileAccount) -> None:
         )
     if file.damage:
         out.note(f"Damaged: {file.name}: {file.damage}. Download the export again for the rest.")
-
-
-def _file_as_json(file: FileAccount) -> dict[str, object]:
-    return {
-        "name": file.name,
-        "format": file.format,
-        "records": file.records,
-        "new": file.new,
-        "upgraded": file.upgraded,
-        "duplicate": file.duplicate,
-        "rejected": [{"index": index, "reason": reason} for index, reason in file.rejected],
-        "damage": file.damage,
-        "first_played_at": _iso(file.first),
-        "last_played_at": _iso(file.last),
-        "kinds": dict(file.kinds),
-        "unknown_keys": dict(file.unknown_keys),
-    }
-
-
-def _iso(moment: datetime | None) -> str | None:
-    return None if moment is None else iso(moment)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from spotify_hist.faces import shapes
 from spotify_hist.faces.cli import listing
 from spotify_hist.model import iso
 
@@ -40,7 +41,7 @@ def status(app: App, form: str) -> None:
     found = look(app.settings, Database(app.settings.database, wait_s), lambda: app.vault, now)
     steps = advice.next_steps(found, app.settings, now)
     if form == "json":
-        app.out.json(_as_json(app, found, advice.warnings(found), steps))
+        app.out.json(shapes.status(app.settings, found, advice.warnings(found), steps))
     elif found.database_bytes is None and not found.listeners and not found.problems:
         _welcome(app, steps)
     else:
@@ -151,64 +152,6 @@ def _waiting(found: Status) -> str:
 
 def _counted(count: int, thing: str) -> str:
     return f"{count:,} {thing}{'' if count == 1 else 's'}" if count else ""
-
-
-def _as_json(
-    app: App, found: Status, warnings: Sequence[str], steps: Sequence[str]
-) -> dict[str, object]:
-    latest = found.gaps[-1] if found.gaps else None
-    failure = found.failure
-    return {
-        "listeners": [_listener_as_json(each) for each in found.listeners],
-        "gaps": {
-            "open": len(found.gaps) if found.is_read else None,
-            "latest": latest
-            and {
-                "user": latest.user,
-                "after": iso(latest.gap.after),
-                "before": iso(latest.gap.before),
-            },
-        },
-        "last_failure": failure
-        and {
-            "job": failure.run.job,
-            "user": failure.run.user,
-            "finished_at": iso(failure.run.finished_at),
-            "error": failure.run.error,
-            "is_over": failure.is_over,
-        },
-        "not_before": {lane: _iso(found.not_before.get(lane)) for lane in ("plays", "details")},
-        "database": {
-            "path": str(app.settings.database),
-            "bytes": found.database_bytes,
-            "wal_bytes": found.wal_bytes,
-        },
-        "spool": {"waiting": found.pages_waiting, "failed": found.pages_failed},
-        "archives": {
-            "folder": str(app.settings.watched),
-            "waiting": found.archives_waiting,
-            "failed": found.archives_failed,
-        },
-        "problems": [problem.as_dict() for problem in found.problems],
-        "warnings": list(warnings),
-        "next_steps": list(steps),
-    }
-
-
-def _listener_as_json(each: ListenerStatus) -> dict[str, object]:
-    standing, login = each.standing, each.login
-    return {
-        "name": each.name,
-        "account_id": each.account_id,
-        "plays": standing.plays if standing else None,
-        "last_played_at": _iso(standing.newest if standing else None),
-        "last_poll_at": _iso(each.polled_at),
-        "paused_at": _iso(standing.paused_at if standing else None),
-        "backfill": each.backfill,
-        "login": login.state if login else None,
-        "days_left": login.days_left if login else None,
-        "login_ends_at": _iso(login.ends_at if login else None),
-    }
 
 
 def _polled(each: ListenerStatus, now: datetime) -> str:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from spotify_hist.collect.logins import LoginState
     from spotify_hist.faces.cli.context import App
     from spotify_hist.faces.cli.output import Format
+    from spotify_hist.faces.server.tokens import TokenFile
     from spotify_hist.model import Listener
     from spotify_hist.store.database import Connection
     from spotify_hist.store.listeners import Standing
@@ -90,6 +91,7 @@ def rename(app: App, old: str, new: str) -> None:
     with _change(app, old) as (connection, _):
         listeners.rename(connection, old, new)
     app.out.note(f"'{old}' is now called '{new}'.")
+    _tokens(app).rename_listener(old, new)
     if app.settings.text("default_user") == old:
         origin = app.settings.origins["default_user"]
         app.out.note(f"Note: default_user (from {origin}) still says '{old}'.")
@@ -167,6 +169,8 @@ def remove(app: App, name: str, yes: bool) -> None:
     )
     if not yes:
         _confirm(app, name)
+    # First: nobody who takes over the name may take over a token.
+    _tokens(app).revoke_listener(name)
     taken = remove_listener(app.settings, app.database, app.vault, name)
     app.out.line(f"Deleted '{name}': {counted(taken.plays, 'play')}.")
     _tell_of_leftovers(app, name)
@@ -179,6 +183,12 @@ def _change(app: App, name: str) -> Iterator[tuple[Connection, Listener]]:
         _known(connection, name)
     with app.database.write("users") as connection:
         yield connection, _known(connection, name)
+
+
+def _tokens(app: App) -> TokenFile:
+    from spotify_hist.faces.server.tokens import TokenFile
+
+    return TokenFile(app.settings.tokens, app.now)
 
 
 def _known(connection: Connection, name: str) -> Listener:

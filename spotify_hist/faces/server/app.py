@@ -6,6 +6,7 @@ Never listens on anything itself, and lets no request past without the guard.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import time
 from typing import TYPE_CHECKING, NoReturn
@@ -15,20 +16,23 @@ from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, Streamable
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
 
 from spotify_hist import __version__
 from spotify_hist.errors import SpotifyHistError
-from spotify_hist.faces.server import mcp, openapi
+from spotify_hist.faces.server import caller, mcp, openapi
 from spotify_hist.faces.server import tools as registry
 from spotify_hist.faces.server.guard import Guard, Rules
 from spotify_hist.faces.server.replies import Refusal, as_json, internal_error
+from spotify_hist.faces.server.tool import input_schema
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from starlette.requests import Request
+    from starlette.types import Scope
 
+    from spotify_hist.faces.server.access import Keyring
     from spotify_hist.faces.server.tools import Tools
 
 _NOT_FOUND = "GET / lists what there is."
@@ -36,7 +40,12 @@ _CALL_HINT = 'Send {"tool": "top_artists", "args": {"limit": 5}}.'
 
 
 def build(tools: Tools, rules: Rules, *, clock: Callable[[], float] = time.monotonic) -> Guard:
-    """The whole ASGI app behind its guard; it runs once, from its lifespan's start to its end."""
+    """The whole ASGI app behind its guard; it runs once, from its lifespan's start to its end.
+
+    From now on the tools answer only to whom the guard let in.
+    """
+    tools.caller = caller.present.get
+    keyring = rules.keyring()
     manager = StreamableHTTPSessionManager(
         app=mcp.build(tools), stateless=True, max_request_body_size=rules.max_body
     )
@@ -46,7 +55,7 @@ def build(tools: Tools, rules: Rules, *, clock: Callable[[], float] = time.monot
         async with manager.run():
             yield
 
-    pages = _Pages(tools, needs_token=rules.token is not None)
+    pages = _Pages(tools, keyring)
     app = Starlette(
         routes=[
             Route("/", pages.index),
@@ -65,19 +74,29 @@ def build(tools: Tools, rules: Rules, *, clock: Callable[[], float] = time.monot
         },
         lifespan=lifespan,
     )
-    return Guard(app, rules, clock=clock)
+    return Guard(
+        app, rules, clock=clock, keyring=keyring, route_of=functools.partial(_route_of, app)
+    )
+
+
+def _route_of(app: Starlette, scope: Scope) -> str:
+    """The template of the path asked for; '-' where there is nothing at that path."""
+    for route in app.routes:
+        if route.matches(scope)[0] is not Match.NONE:
+            return str(getattr(route, "path", "-"))
+    return "-"
 
 
 class _Pages:
     """The endpoints. Errors are raised; `_our_error` and its like turn them into answers."""
 
-    def __init__(self, tools: Tools, *, needs_token: bool) -> None:
+    def __init__(self, tools: Tools, keyring: Keyring) -> None:
         self._tools = tools
-        self._needs_token = needs_token
+        self._keyring = keyring
 
     async def index(self, _: Request) -> Response:
         links = {"tools": "/tools", "mcp": "/mcp", "openapi": "/openapi.json", "health": "/healthz"}
-        names = [tool.name for tool in registry.all_tools()]
+        names = [tool.name for tool in await anyio.to_thread.run_sync(self._tools.present)]
         about = {"name": "spotify-hist", "version": __version__, "links": links, "tools": names}
         return _json(about)
 
@@ -93,25 +112,28 @@ class _Pages:
 
     async def openapi(self, request: Request) -> Response:
         def describe() -> dict[str, object]:
+            present = self._tools.present()
+            registry.warm(present)
             server = str(request.base_url).rstrip("/")
-            return openapi.document(
-                registry.all_tools(), server=server, needs_token=self._needs_token
-            )
+            return openapi.document(present, server=server, needs_token=self._keyring.is_needed)
 
         return _json(await anyio.to_thread.run_sync(describe))
 
     async def list_tools(self, _: Request) -> Response:
         def describe() -> list[dict[str, object]]:
+            present = self._tools.present()
+            registry.warm(present)
             return [
                 {
                     "name": tool.name,
                     "title": tool.title,
-                    "summary": tool.query.summary,
-                    "grain": tool.query.grain,
-                    "input_schema": tool.input_schema(),
+                    "summary": tool.summary,
+                    "grain": tool.grain,
+                    "core": tool.is_core,
+                    "input_schema": input_schema(tool),
                     "columns": tool.columns(),
                 }
-                for tool in registry.all_tools()
+                for tool in present
             ]
 
         return _json({"tools": await anyio.to_thread.run_sync(describe)})
@@ -133,9 +155,9 @@ class _Pages:
         return await self._answer(name, arguments or {})
 
     async def _answer(self, name: str, arguments: dict[str, object]) -> Response:
-        answer = await self._tools.call(name, arguments)
+        told = await self._tools.call(name, arguments)
         # A million rows take seconds to write: not on the event loop either.
-        body = await anyio.to_thread.run_sync(lambda: as_json(answer.as_dict()))
+        body = await anyio.to_thread.run_sync(lambda: as_json(told.as_dict()))
         return Response(body, media_type="application/json")
 
 

@@ -1,4 +1,4 @@
-"""Owns the OpenAPI 3.1 description of the tools, one operation a tool.
+"""Owns the OpenAPI 3.1 description of the tools, one operation a tool, the core ones first.
 
 Never adds anything the catalogue does not say, and stays within what GPT actions accept
 (FACTS 8.6).
@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from spotify_hist import __version__
+from spotify_hist.faces.server.tool import description, input_schema, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from spotify_hist.faces.server.tools import Tool
+    from spotify_hist.faces.server.tool import Tool
 
 MOST_OPERATIONS = 30
 MOST_OPERATION_TEXT = 300
@@ -23,6 +24,7 @@ _ERRORS = {
     "400": "The body is not JSON.",
     "401": "The token is missing or wrong.",
     "403": "The request comes from a web page of another origin.",
+    "409": "Spotify must be asked for this, and no login that may is there.",
     "413": "The body is too large.",
     "422": "An argument cannot be used as given.",
     "429": "Too many requests; wait as long as Retry-After says.",
@@ -59,7 +61,7 @@ def _operation(tool: Tool) -> dict[str, object]:
         "description": shorten(f"{tool.title}: rows, columns and notes.", MOST_OPERATION_TEXT),
         "content": {"application/json": {"schema": tool.output_schema()}},
     }
-    arguments = tool.input_schema()
+    arguments = input_schema(tool)
     properties = arguments["properties"]
     if isinstance(properties, dict):
         arguments["properties"] = {name: _fitted(schema) for name, schema in properties.items()}
@@ -69,15 +71,23 @@ def _operation(tool: Tool) -> dict[str, object]:
     return {
         "operationId": tool.name,
         "summary": tool.title,
-        "description": shorten(tool.description, MOST_OPERATION_TEXT),
+        "description": _described(tool),
         # A question changes nothing, so that an assistant need not ask before each one.
         "x-openai-isConsequential": False,
         "requestBody": {
-            "required": False,
+            "required": any(param.is_required for param in tool.params),
             "content": {"application/json": {"schema": arguments}},
         },
         "responses": responses,
     }
+
+
+def _described(tool: Tool) -> str:
+    """The summary, and the grain where there is room for it."""
+    whole = description(tool)
+    if len(whole) <= MOST_OPERATION_TEXT:
+        return whole
+    return shorten(sentence(tool.summary), MOST_OPERATION_TEXT)
 
 
 def _fitted(schema: dict[str, object]) -> dict[str, object]:

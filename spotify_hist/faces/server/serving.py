@@ -8,14 +8,17 @@ from __future__ import annotations
 import errno
 import ipaddress
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import uvicorn
 
-from spotify_hist.errors import UsageError
+from spotify_hist.errors import SettingsError, UsageError
 from spotify_hist.faces.server import app
 from spotify_hist.faces.server.guard import LOOPBACK_NAMES, Rules
+from spotify_hist.faces.server.headers import Network, Origin, host_of, network, origin_of
+from spotify_hist.faces.server.origins import Origins
 from spotify_hist.faces.server.process import leave, quiet_libraries
+from spotify_hist.faces.server.tokens import TokenFile
 from spotify_hist.faces.server.tools import Tools
 
 if TYPE_CHECKING:
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from spotify_hist.settings import Settings
+
+T = TypeVar("T")
 
 _GRACE_S = 1
 _IN_THE_WAY = {
@@ -57,7 +62,7 @@ def serve(
     UsageError where it cannot or must not listen there.
     """
     family, address = _resolve(host, port)
-    rules = _rules(settings, host, address[0])
+    rules = _rules(settings, host, address[0], now)
     tools = Tools(settings, now=now, user=user)
     with _listen(family, address, host) as listener:
         quiet_libraries()
@@ -74,6 +79,7 @@ def serve(
         )
         ready = f"Serving on {url} — MCP at /mcp, OpenAPI at /openapi.json"
         _Server(config, lambda: announce(ready)).run(sockets=[listener])
+    tools.close()
     leave(still_running=tools.running)
 
 
@@ -94,31 +100,94 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def _rules(settings: Settings, host: str, address: str) -> Rules:
+def _rules(settings: Settings, host: str, address: str, now: Callable[[], datetime]) -> Rules:
     """What the guard enforces. Raises UsageError where the server would be open to others."""
-    token = settings.text("tools_token")
-    if token is not None and not token.strip():
-        raise UsageError(
-            "The token of the tools is empty.",
-            hint="Give SPOTIFY_HIST_TOOLS_TOKEN a value, or remove it.",
-        )
     ip = ipaddress.ip_address(address.partition("%")[0])
-    if token is None and not ip.is_loopback:
-        raise UsageError(
-            f"Other machines can reach {host}, so the tools need a token there.",
-            hint="Set SPOTIFY_HIST_TOOLS_TOKEN to a long random text, or leave --host out.",
-        )
-    hosts = LOOPBACK_NAMES | {host.lower(), address}
-    if ip.is_unspecified:
-        name = socket.gethostname().lower()
-        hosts |= {name, f"{name}.local"}
-    return Rules(
-        hosts=hosts,
+    allowed = _allowed_hosts(settings)
+    created = TokenFile(settings.tokens, now)
+    rules = Rules(
+        hosts=_hosts(host, address) | {name for name, _ in allowed},
         any_address=ip.is_unspecified,
-        token=None if token is None else token.strip(),
+        origins=Origins(allowed, _foreign_origins(settings)),
+        token=_token(settings, "tools_token"),
+        admin_token=_token(settings, "admin_token"),
+        created=created,
+        # Behind a proxy, others reach a loopback address too.
+        is_closed=bool(allowed) or not ip.is_loopback,
+        proxies=_proxies(settings),
         max_body=int(settings.number("server.max_body_kb")) * 1024,
         rate_per_minute=settings.number("server.rate_per_minute"),
     )
+    present = now()
+    has_token = rules.token is not None or rules.admin_token is not None
+    if rules.is_closed and not has_token and all(t.is_expired(present) for t in created.tokens()):
+        raise UsageError(
+            f"Others can reach {allowed[0][0] if allowed else host}, so the tools need a token "
+            "there.",
+            hint="Make one with 'spotify-hist tokens create --for NAME', or set "
+            "SPOTIFY_HIST_TOOLS_TOKEN to a long random text.",
+        )
+    return rules
+
+
+def _token(settings: Settings, key: str) -> str | None:
+    token = settings.text(key)
+    if token is not None and not token.strip():
+        origin = settings.origins[key]
+        raise UsageError(f"The token in {origin} is empty.", hint="Give it a value, or remove it.")
+    return None if token is None else token.strip()
+
+
+def _hosts(host: str, address: str) -> frozenset[str]:
+    """The names under which this machine is asked itself."""
+    names = {host.lower(), address}
+    if ipaddress.ip_address(address.partition("%")[0]).is_unspecified:
+        name = socket.gethostname().lower()
+        names |= {name, f"{name}.local"}
+    return LOOPBACK_NAMES | names
+
+
+def _allowed_hosts(settings: Settings) -> tuple[tuple[str, int | None], ...]:
+    return tuple(
+        _checked(
+            settings, "server.allowed_hosts", text, host_of(text.encode("utf-8")),
+            "Give names such as music.example, or music.example:8443, without a scheme.",
+        )
+        for text in settings.texts("server.allowed_hosts")
+    )  # fmt: skip
+
+
+def _foreign_origins(settings: Settings) -> tuple[Origin, ...]:
+    return tuple(
+        _checked(
+            settings, "server.cors_origins", text, origin_of(text),
+            "Give origins such as https://dash.example; '*' is none.",
+        )
+        for text in settings.texts("server.cors_origins")
+    )  # fmt: skip
+
+
+def _proxies(settings: Settings) -> tuple[Network, ...]:
+    hint = "Give addresses or networks such as 127.0.0.1 or 10.0.0.0/8."
+    key = "server.trusted_proxies"
+    found: tuple[Network, ...] = ()
+    for text in settings.texts(key):
+        known: Network | None = network(text)
+        if known is None:
+            raise _unusable(settings, key, text, hint)
+        found = (*found, known)
+    return found
+
+
+def _checked(settings: Settings, key: str, text: str, value: T | None, hint: str) -> T:
+    if value is None:
+        raise _unusable(settings, key, text, hint)
+    return value
+
+
+def _unusable(settings: Settings, key: str, text: str, hint: str) -> SettingsError:
+    origin = settings.origins[key]
+    return SettingsError(f"{key} (from {origin}) cannot hold '{text}'.", hint=hint)
 
 
 def _resolve(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, int]]:
@@ -137,7 +206,8 @@ def _resolve(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, int
 
 
 def _listen(family: socket.AddressFamily, address: tuple[str, int], host: str) -> socket.socket:
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # The protocol is named because asyncio sends small answers at once only where it is.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)

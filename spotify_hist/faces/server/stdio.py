@@ -45,6 +45,7 @@ def serve(settings: Settings, *, user: str | None, now: Callable[[], datetime]) 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: os._exit(0))
     anyio.run(_serve, tools, settings.number("server.query_timeout_s"))
+    tools.close()
     leave(still_running=tools.running)
 
 

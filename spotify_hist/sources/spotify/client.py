@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 Kind = Literal["tracks", "artists", "albums"]
 # How many ids the batch endpoints take at once (FACTS 1.6).
+Sort = Literal["track", "artist", "album"]
+Span = Literal["short_term", "medium_term", "long_term"]
 MOST_AT_ONCE: Mapping[Kind, int] = {"tracks": 50, "artists": 50, "albums": 20}
 _ID = re.compile(r"[A-Za-z0-9]{1,64}")
 _INVALID_ID = re.compile(r"\binvalid\b.*\bid\b", re.IGNORECASE)
@@ -163,15 +165,36 @@ class Spotify:
         if not words[0][1]:
             return []
         query = " ".join(f'{field}:"{name}"' for field, name in words if name)
+        return self.search(query, "track", limit)
+
+    def search(self, query: str, sort: Sort, limit: int = 10) -> list[dict[str, object]]:
+        """What Spotify finds of one sort, best first. `limit` is 1 to 10 for new apps (FACTS 1.2).
+
+        Raises Unavailable where the app may not search.
+        """
         try:
-            answer = self._ask("/v1/search", {"q": query, "type": "track", "limit": limit})
+            answer = self._ask("/v1/search", {"q": query, "type": sort, "limit": limit})
         except NotOffered:
             raise Unavailable("Spotify does not let this app search.") from None
-        tracks = json_object(_expect_ok(answer)).get("tracks")
-        items = tracks.get("items") if isinstance(tracks, dict) else None
-        if not isinstance(items, list):
-            raise Offline("Spotify answered something that is not a list of tracks.")
-        return [item for item in items if isinstance(item, dict)]
+        return _items(json_object(_expect_ok(answer)).get(f"{sort}s"))
+
+    def top(
+        self, kind: Literal["artists", "tracks"], span: Span, limit: int = 20
+    ) -> list[dict[str, object]]:
+        """Spotify's own ranking for this account, of about 4 weeks, 6 months or a year.
+
+        `limit` is 1 to 50. Needs the scope `user-top-read`.
+        """
+        answer = self._ask(f"/v1/me/top/{kind}", {"time_range": span, "limit": limit})
+        return _items(json_object(_expect_ok(answer)))
+
+    def currently_playing(self) -> dict[str, object] | None:
+        """What the account plays at this moment, None where nothing does.
+
+        Needs the scope `user-read-currently-playing`.
+        """
+        answer = self._ask("/v1/me/player/currently-playing", {"additional_types": "track,episode"})
+        return None if answer.status == 204 else json_object(_expect_ok(answer))
 
     def _one(self, kind: str, spotify_id: str) -> dict[str, object]:
         # An id comes out of an answer or a file and must not lead to another endpoint.
@@ -300,6 +323,13 @@ def _expect_ok(answer: Answer) -> Answer:
     if answer.status != 200:
         raise Offline(f"Spotify did not answer as expected (HTTP {answer.status}).")
     return answer
+
+
+def _items(page: object) -> list[dict[str, object]]:
+    items = page.get("items") if isinstance(page, dict) else None
+    if not isinstance(items, list):
+        raise Offline("Spotify answered something that is not the list asked for.")
+    return [item for item in items if isinstance(item, dict)]
 
 
 def _unknown_id() -> BadInput:

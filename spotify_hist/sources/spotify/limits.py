@@ -16,8 +16,15 @@ from spotify_hist.sources.spotify.files import Folder
 if TYPE_CHECKING:
     from pathlib import Path
 
-# `plays` is the recently-played list (poll, backfill), `details` everything else (enrich).
-Lane = Literal["plays", "details"]
+# `plays` is the recently-played list (poll, backfill), `details` what enriches the history, `live`
+# what assistants ask for in between.
+Lane = Literal["plays", "details", "live"]
+# The lanes whose waits each lane heeds.
+_HEEDED: dict[Lane, tuple[Lane, ...]] = {
+    "plays": ("plays",),
+    "details": ("plays", "details"),
+    "live": ("plays", "details", "live"),
+}
 
 LONGEST_S = 31 * 86_400.0
 _LOCK_WAIT_S = 5.0
@@ -28,8 +35,9 @@ class Limits:
     """The moments before which one app must not call, one a lane. Times are epoch seconds.
 
     A wait met while asking for details leaves the plays alone: they must not be missed, and what
-    Spotify limits may be the searching only. A wait met while asking for plays is for both. A
-    file that cannot be read, or that names a moment more than 31 days ahead, counts as none.
+    Spotify limits may be the searching only. A wait met while asking for plays is for all, and one
+    that an assistant's question met (`live`) holds up no collecting. A file that cannot be read,
+    or that names a moment more than 31 days ahead, counts as none.
     """
 
     def __init__(self, directory: Path, client_id: str) -> None:
@@ -38,8 +46,9 @@ class Limits:
 
     def not_before(self, lane: Lane, now: float) -> float | None:
         """The moment before which `lane` must not call, or None where it may."""
-        lanes: tuple[Lane, ...] = ("plays",) if lane == "plays" else ("plays", "details")
-        moments = [moment for each in lanes if (moment := self._noted(each, now)) is not None]
+        moments = [
+            moment for each in _HEEDED[lane] if (moment := self._noted(each, now)) is not None
+        ]
         return max(moments, default=None)
 
     def check(self, lane: Lane, now: float) -> None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from spotify_hist.sources.spotify.vault import Token
 
 SCOPES = ("user-read-recently-played",)  # enough to collect (FACTS 2.6)
-EXTRA_SCOPES = ("user-read-private", "user-top-read")
+LIVE_SCOPES = ("user-read-currently-playing", "user-top-read")  # what assistants may ask live
 CALLBACK = "/callback"
 _AGAIN = "Run 'spotify-hist auth login' again and use the newest link."
 

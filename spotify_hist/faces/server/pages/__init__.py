@@ -1,0 +1,1 @@
+"""Pages that an assistant shows beside an answer."""
