@@ -11,6 +11,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from spotify_hist.errors import UsageError
+from spotify_hist.store import listeners
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,10 +27,10 @@ _ID = re.compile(r"((?:local:)?[^:/?]+)(?:\?.*)?$")
 
 
 def found(
-    connection: Connection, query: Query, values: Mapping[str, Value]
+    connection: Connection, query: Query, values: Mapping[str, Value], user_id: int | None = None
 ) -> tuple[dict[str, Value], dict[str, Value]]:
     """(the ids that are bound, the names that are shown) of the artists, tracks and albums among
-    `values`.
+    `values`, which the listener played (None: any listener).
 
     Of several that have the name given, the most played is meant. A track or album may be given as
     "title - artist". Raises what `meant` raises.
@@ -39,17 +40,31 @@ def found(
     for param in query.params:
         text = values.get(param.name)
         if param.type in _ENTITIES and text is not None:
-            ids[param.name], names[param.name] = meant(connection, param.type, str(text))
+            ids[param.name], names[param.name] = meant(connection, param.type, str(text), user_id)
     return ids, names
 
 
-def meant(connection: Connection, entity: str, text: str) -> tuple[str, str]:
-    """(id, name) of the artist, track or album that a text means, among what `scope.make` shows.
+def _heard(connection: Connection, user_id: int | None) -> str:
+    """What makes the view that names are looked up in. Those who share a history need not know
+    what the others heard, not even as "Did you mean"."""
+    heard = "create or replace temp view heard_tracks as select * from v_tracks"
+    if user_id is None or len(listeners.listeners(connection)) < 2:
+        return heard
+    played = f"select track_id from plays where user_id = {user_id:d}"  # noqa: S608 - a number
+    return f"{heard} where told_id in ({played})"
+
+
+def meant(
+    connection: Connection, entity: str, text: str, user_id: int | None = None
+) -> tuple[str, str]:
+    """(id, name) of the artist, track or album that a text means, among what `scope.make` shows and
+    the listener played (None: any listener).
 
     UsageError names the nearest ones where there is none.
     """
     named = _ID.search(text)
     given = {"given": text[:_LONGEST], "id": named[1] if named else text[:_LONGEST]}
+    connection.execute(_heard(connection, user_id))
     row = connection.execute(_statement(entity), given).fetchone()
     if row is not None:
         return str(row[0]), str(row[1])

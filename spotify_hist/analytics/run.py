@@ -68,7 +68,8 @@ def answer(
         unknown = notes.unknown_lengths(connection, looked_at) if wants_lengths else 0
         scope.make(connection, looked_at, wants_estimates=bool(unknown), sql=query.statement)
         columns = columns_of(connection, query)
-        ids, named = lookup.found(connection, query, values)
+        whose = None if query.is_household else listener.user_id
+        ids, named = lookup.found(connection, query, values, whose)
         bound = _bound(query, {**values, **ids}, looked_at)
         limit = values.get("limit")
         if isinstance(limit, int):

@@ -3,7 +3,7 @@ with
 
 named as (
     select distinct album_id, album || coalesce(' - ' || artist, '') as name
-    from v_tracks
+    from heard_tracks
     where
         name_key(album) = name_key($given)
         or name_key(album || ' - ' || artist) = name_key($given)

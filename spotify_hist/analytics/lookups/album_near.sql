@@ -2,7 +2,7 @@
 select name
 from (
     select distinct album, album || coalesce(' - ' || artist, '') as name
-    from v_tracks
+    from heard_tracks
     where album is not null
 )
 where

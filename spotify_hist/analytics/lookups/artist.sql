@@ -3,7 +3,7 @@ with
 
 named as (
     select distinct artist_id, artist
-    from v_tracks
+    from heard_tracks
     where name_key(artist) = name_key($given) or artist_id = $id or own_artist_id = $id
 )
 

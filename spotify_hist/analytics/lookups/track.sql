@@ -3,7 +3,7 @@ with
 
 named as (
     select distinct track_id, track || coalesce(' - ' || artist, '') as name
-    from v_tracks
+    from heard_tracks
     where
         name_key(track) = name_key($given)
         or name_key(track || ' - ' || artist) = name_key($given)

@@ -2,7 +2,7 @@
 select name
 from (
     select distinct track, track || coalesce(' - ' || artist, '') as name
-    from v_tracks
+    from heard_tracks
     where track is not null
 )
 where
