@@ -9,7 +9,7 @@
 -- column artists: Different artists.
 -- column tracks: Different tracks.
 -- column entropy: Shannon entropy of the plays over the artists, in bits: 0 for a single artist.
--- column effective_artists: 2 to the power of the entropy: as many artists, equally played, would be as 
+-- column effective_artists: 2 to the power of the entropy: as many artists, equally played, would be as varied.
 -- column top_artist_share: The most played artist's share of the plays, 0 to 1.
 -- column new_artist_share: Share of the artists whose first counted play ever is one of these plays, 0 to 1.
 -- example: --step year
