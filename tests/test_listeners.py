@@ -16,7 +16,15 @@ from universe import arrivals, rows_of, universes
 
 from spotify_hist.errors import UsageError
 from spotify_hist.model import ApiTrack, Listener
-from spotify_hist.store import checkpoints, enrich, journal, listeners, records, removal
+from spotify_hist.store import (
+    checkpoints,
+    enrich,
+    identity,
+    journal,
+    listeners,
+    records,
+    removal,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -137,12 +145,12 @@ def test_a_removal_tells_what_it_takes_before_and_after(connection: Connection) 
 
 
 def test_a_removal_of_the_last_listener_empties_every_table(connection: Connection) -> None:
-    """But for the schema's own, and what is known of the app."""
+    """But for the schema's own, what is known of the app, and that there are no identities."""
     add_everything(connection)
     for listener in (ADA, BOB):
         removal.remove(connection, listener)
     left = {name for name, rows in everything(connection).items() if rows}
-    assert left == {"schema_migrations", "app_abilities"}
+    assert left == {"schema_migrations", "app_abilities", "identities_made"}
 
 
 def add_everything(connection: Connection) -> None:
@@ -277,6 +285,7 @@ def test_what_a_search_found_for_a_listener_survives_the_removal_of_another() ->
             found={str(local_id): [enrich.Song(details, "Mine", "Album", "Ann")]}
         )
         assert enrich.keep(connection, answers, NOW) == 1
+        identity.refresh(connection)
         before = everything(connection)
         assert ("track", local_id, "found") in before["track_links"]
         add(database, [api("2024-03-01", "Theirs", "Bea", uri="spotify:track:theirs")], "bob")

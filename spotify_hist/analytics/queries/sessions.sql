@@ -1,7 +1,7 @@
 -- name: sessions
 -- summary: Sittings: counted plays with no more than a pause between the end of one and the start of the next, newest or longest first.
 -- grain: one row per sitting
--- chart: bar started_at duration_ms
+-- chart: line started_at duration_ms
 -- uses: plays gap limit offset
 -- param order: text = newest {newest|longest}  Which sittings come first.
 -- param limit: integer = 20 [1..10000]  Most rows to return.
