@@ -11,7 +11,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from spotify_hist.errors import UsageError
-from spotify_hist.store import listeners
+from spotify_hist.store import listeners, reconcile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,6 +64,7 @@ def meant(
     """
     named = _ID.search(text)
     given = {"given": text[:_LONGEST], "id": named[1] if named else text[:_LONGEST]}
+    reconcile.prepare(connection)  # names are compared by its macro
     connection.execute(_heard(connection, user_id))
     row = connection.execute(_statement(entity), given).fetchone()
     if row is not None:

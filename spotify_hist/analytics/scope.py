@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from spotify_hist.analytics import zones
 from spotify_hist.analytics.periods import Period
 from spotify_hist.model import iso
-from spotify_hist.store import identity, ignoring, reconcile
+from spotify_hist.store import identity, ignoring
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -35,6 +35,8 @@ _SELECTED = {
     "known_gaps",
     "open_gaps",
 }
+# What names local time only to hand it on.
+_TIMELESS = {"passing_plays"}
 # Views and macros in the order in which one stands on another.
 _STEPS = (
     "passing_plays",
@@ -114,13 +116,8 @@ def make(
     """Make `counted_plays` (the plays of the period that count), `kept_plays` (of all time),
     `open_gaps`, and the other views and macros: those that `sql` names and what they stand on, or
     all of them where there is none."""
-    reconcile.prepare(connection)  # the names of things are compared by its macro
     identity.use(connection)
     connection.execute(_view("v_tracks_raw" if scope.is_raw else "v_tracks"))
-    clock = zones.local_time(scope.zone, scope.now)
-    if scope.is_travelling:
-        clock = _abroad(clock)
-    connection.execute(f"create or replace temp macro local_clock(played_at, country) as {clock}")
     if wants_estimates:
         connection.execute(_view("estimates"), scope.estimated)
     selected = dict(_selected(connection, scope))
@@ -135,8 +132,14 @@ def make(
     }
     # What a name given means is looked for among the kept plays.
     needed = set(statements) if sql is None else _named(f"kept_plays {sql}", statements)
+    asked = sql + "".join(statements[name] for name in needed - _TIMELESS) if sql else "local_at"
+    # What the clocks of a zone showed takes some milliseconds to find out.
+    clock = _clock(scope) if "local_" in asked else "make_timestamp(epoch_us(played_at))"
+    connection.execute(f"create or replace temp macro local_clock(played_at, country) as {clock}")
     for name, statement in statements.items():
-        if name in needed:
+        if name == "left_out_days" and name in needed:
+            connection.execute(statement.replace("{days}", _days_left_out(scope)))
+        elif name in needed:
             connection.execute(statement)
 
 
@@ -154,8 +157,7 @@ def _named(sql: str, statements: Mapping[str, str]) -> set[str]:
 
 def _selected(connection: Connection, scope: Scope) -> Iterator[tuple[str, str]]:
     """(name, select) of each view that holds the values of a scope."""
-    left_out = ", ".join(f"date '{day}'" for day in zones.days_left_out(scope.zone, scope.now))
-    yield "left_out_days", f"select unnest([{left_out}]::date[]) as day"
+    yield "left_out_days", "select unnest([{days}]::date[]) as day"
     last = scope.until and scope.until - timedelta(microseconds=1)
     days = (("first_on", scope.since), ("last_on", last), ("today", scope.now))
     columns = ", ".join(f"{_day(moment, scope.zone)} as {name}" for name, moment in days)
@@ -216,6 +218,16 @@ def _not_hidden(hidden: Mapping[str, Sequence[str]]) -> Iterator[str]:
             yield f"coalesce(artist_id, '') not in ({found})"
         else:
             yield f"coalesce({columns[entity]}, '') not in ({listed})"
+
+
+def _days_left_out(scope: Scope) -> str:
+    return ", ".join(f"date '{day}'" for day in zones.days_left_out(scope.zone, scope.now))
+
+
+def _clock(scope: Scope) -> str:
+    """The local time of `played_at`, as SQL."""
+    clock = zones.local_time(scope.zone, scope.now)
+    return _abroad(clock) if scope.is_travelling else clock
 
 
 def _abroad(clock: str) -> str:
