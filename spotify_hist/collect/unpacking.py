@@ -9,7 +9,7 @@ import hashlib
 import zipfile
 import zlib
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
@@ -72,8 +72,8 @@ class Unpacker:
     ) -> Iterator[list[Unpacked]]:
         """The members in their order, numbered from 1, some at a time.
 
-        Those of the extended history that have `least_bytes` are unpacked to files, which go away
-        after the next batch was asked for; with None nothing is.
+        Those of the extended history that have `least_bytes` are unpacked to files, which are gone
+        once the next batch is asked for; with None nothing is.
         """
         waiting = _batches(members)
         self._begin(next(waiting, None), least_bytes)
@@ -81,7 +81,9 @@ class Unpacker:
             batch = self._next.result()
             self._begin(next(waiting, None), least_bytes)
             yield batch
-            self._thread.submit(_remove, [each.path for each in batch if each.path is not None])
+            for each in batch:
+                if each.path is not None:
+                    each.path.unlink()
 
     def rest(self) -> None:
         """Wait until nothing is being unpacked: a ZIP inside a ZIP has one place to read at."""
@@ -110,13 +112,6 @@ class Unpacker:
             path = None
         unknown = {} if path is None else unknown_keys.in_copy(path, "extended")
         return Unpacked(number, member, sha256, packed, path, known, unknown)
-
-
-def _remove(paths: Sequence[Path]) -> None:
-    """Remove files that have been read; what cannot be removed goes with the workspace."""
-    for path in paths:
-        with suppress(OSError):
-            path.unlink()
 
 
 def _batches(members: Sequence[Member]) -> Iterator[list[tuple[int, Member]]]:
