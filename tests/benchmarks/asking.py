@@ -38,10 +38,10 @@ LEAST_OUTPUT = 1000
 MOST_RATIO = 1.2
 MOST_MS, SLOWEST_MS, SLOWEST = 60.0, 250.0, 3
 MANY, MOST_SCANS, SPARE_S = 10, 4.0, 0.05
-# Nothing is known of these in a history that was never enriched, or has one listener and no gap.
+# Nothing is known of these in a history of music that was never enriched, by one who never stops.
 MAY_BE_EMPTY = {
-    "audio-profile", "completion", "duplicates", "gaps", "top-audiobooks", "top-contexts",
-    "top-episodes", "top-genres", "top-shows",
+    "audio-profile", "completion", "duplicates", "forgotten", "gaps", "rediscoveries",
+    "top-audiobooks", "top-contexts", "top-episodes", "top-genres", "top-shows",
 }  # fmt: skip
 
 
