@@ -22,13 +22,15 @@ def prepare(connection: Connection) -> None:
     connection.execute(sql.load("reconcile")["macros"])
 
 
-def rebuild(connection: Connection, user_id: int, touched: str) -> tuple[int, int]:
+def rebuild(
+    connection: Connection, user_id: int, touched: str, *, has_own_heads: bool = False
+) -> tuple[int, int]:
     """Rebuild the plays of one listener around the records in table `touched`.
 
     `touched` has `played_at` and `source` of records that came or went. Returns how many plays
     stood there before and stand there now. Leaves the temp table `assigned` (record_id, source,
     old_play_id, play_id) for whoever counts what changed, but where nothing stood there before and
-    every record is a play of its own.
+    every record is a play of its own. `has_own_heads`: no two of those that came share a head.
     """
     step = sql.load("reconcile")
     bounds = step["bounds"].replace("{touched}", touched)
@@ -40,7 +42,9 @@ def rebuild(connection: Connection, user_id: int, touched: str) -> tuple[int, in
         reach = FAR
         where, known, strange, _ = _widened(connection, user_id, low, high, reach)
     exact: dict[str, object] = {"user_id": user_id, "low": low, "high": high}
-    if not strange and not any(integers(connection, step["plain"], exact | {"changed": changed})):
+    repeats = "0" if has_own_heads else "count(*) - count(distinct head_id)"
+    plain = step["plain"].replace("{repeats}", repeats)
+    if not strange and not any(integers(connection, plain, exact | {"changed": changed})):
         return 0, _insert_single(connection, exact)
     is_whole = changed >= known * _WHOLE_SHARE
     if is_whole:

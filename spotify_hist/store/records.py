@@ -128,7 +128,13 @@ def commit(
     """
     step = sql.load("records")
     reconcile.prepare(connection)
-    records, private, distinct = integers(connection, step["count_keyed"].replace("{keyed}", keyed))
+    count = step["count_keyed"].replace("{keyed}", keyed)
+    # Where no two rows share a head, no two say the same record.
+    first = "head_id" if is_large else "record_id"
+    records, private, distinct = integers(connection, count.replace("{id}", first))
+    has_own_heads = is_large and records == distinct
+    if is_large and not has_own_heads:
+        distinct = integers(connection, count.replace("{id}", "record_id"))[2]
     fresh = _find_fresh(connection, user_id, keyed, is_large=is_large, repeats=records - distinct)
     is_plain = (
         is_large and not integers(connection, step["count_sharing"].replace("{keyed}", keyed))[0]
@@ -144,7 +150,7 @@ def commit(
         return Committed(records, 0, 0, 0, 0)
     for name in (*(("tell", "told") if is_large else ("tell_each",)), *_NAMES):
         connection.execute(step[name].replace("{records}", "fresh"))
-    former, made = reconcile.rebuild(connection, user_id, "fresh")
+    former, made = reconcile.rebuild(connection, user_id, "fresh", has_own_heads=has_own_heads)
     # Where nothing stood before, every play is one that a fresh record began.
     new = integers(connection, step["count_new"])[0] if former else made
     return Committed(records, fresh, new, fresh - new, made - former)

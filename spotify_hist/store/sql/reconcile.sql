@@ -113,7 +113,7 @@ select
         where user_id = $user_id and played_at between $low and $high
     ) as former,
     count(*) - $changed as known,
-    count(*) - count(distinct head_id) as repeats,
+    {repeats} as repeats,
     count(*) filter (where play_id <> head_id) as joined,
     count(*) filter (where track_id like 'local:%') as unidentified
 from play_records

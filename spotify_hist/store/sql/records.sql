@@ -116,7 +116,7 @@ select
 from described
 
 -- step: count_keyed
-select count(*), count(private), count(distinct record_id) from {keyed};
+select count(*), count(private), count(distinct {id}) from {keyed};
 
 -- step: count_known
 select count(*)
