@@ -6,6 +6,7 @@ here counts for these tools only.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, cast
 
@@ -43,7 +44,7 @@ class _Field:
     meaning: str
 
 
-class _Live:
+class _Live(ABC):
     """What these tools share. A subclass names itself, its fields, and how it asks."""
 
     name: ClassVar[str]
@@ -79,10 +80,11 @@ class _Live:
     def _query(self) -> str:
         return self.name.replace("_", "-")
 
+    @abstractmethod
     def _rows(
         self, spotify: Spotify, values: Mapping[str, Value]
     ) -> tuple[list[Row], tuple[str, ...]]:
-        raise NotImplementedError
+        """The rows Spotify's answer gives, and what must be said beside them."""
 
     def _spotify(self, desk: Desk, user: Value) -> _Session:
         """Raises LoginNeeded where nobody suitable is logged in, Forbidden for a missing right."""
