@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 # Everything that is a function of the set of records, with the private fields that are kept.
 DERIVED = (
-    "play_records", "plays", "named_plays", "tracks", "artists", "albums", "track_links",
+    "play_records", "plays", "kept_plays", "tracks", "artists", "albums", "track_links",
     "told_names",
 )  # fmt: skip
 _SAYS = """

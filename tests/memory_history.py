@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 import duckdb
 from reference import Told
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 USER = 1
 # Everything that is a function of the set of records, but the fields only kept on demand.
 DERIVED = (
-    "play_records", "plays", "named_plays", "tracks", "artists", "albums", "track_links",
+    "play_records", "plays", "kept_plays", "tracks", "artists", "albums", "track_links",
 )  # fmt: skip
 
 Table = list[tuple[str | None, ...]]
@@ -32,8 +31,8 @@ Table = list[tuple[str | None, ...]]
 
 def look(connection: Connection) -> None:
     """Make the views that questions stand on, of a history as it is now, unmerged."""
-    everyone = Scope(USER, ZoneInfo("UTC"), datetime(2026, 1, 1, tzinfo=UTC), is_raw=True)
-    scope.make(connection, everyone, wants_estimates=False)
+    everything = Scope.everything(USER, datetime(2026, 1, 1, tzinfo=UTC), is_raw=True)
+    scope.make(connection, everything, wants_estimates=False)
 
 
 class History:
@@ -90,7 +89,7 @@ class History:
 
     def table(self, name: str) -> Table:
         """All rows of a table as text, in a fixed order."""
-        if name == "named_plays":
+        if name == "kept_plays":
             self.look()
         rows: Table = self.connection.execute(
             f"select columns(*)::varchar from {name} order by all"

@@ -486,10 +486,10 @@ def test_private_values_can_be_added_later(
 ) -> None:
     """The same export once more, now with them: no play changes."""
     bring(settings, database, exports["extended"])
-    plays = derived(database)["named_plays"]
+    plays = derived(database)["kept_plays"]
     again = bring(settings, database, exports["extended"], keep_private=True)
     assert (again.new, again.upgraded) == (0, 0)
-    assert derived(database)["named_plays"] == plays
+    assert derived(database)["kept_plays"] == plays
     assert rows_of(database, "select count(*) from play_records where private is null") == [(0,)]
 
 

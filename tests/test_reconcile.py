@@ -421,7 +421,7 @@ def test_a_name_revealed_once_links_local_ids_whatever_came_first(history: Histo
     history.add_records(api(MIX, T + 7_200_000))
     history.add_records(account(MIX, T + 86_400_000, 200_000))
     history.look()
-    rows = history.connection.execute("select distinct uri, track from named_plays").fetchall()
+    rows = history.connection.execute("select distinct uri, track from kept_plays").fetchall()
     assert rows == [("spotify:track:m", "Mix")]
 
 

@@ -148,7 +148,7 @@ def _told_later(life: Life) -> Counter[str | None]:
 def _plays(history: History, condition: str) -> list[Key]:
     history.look()
     rows: list[Key] = history.connection.execute(
-        f"select track, ms_played, kind from named_plays where {condition}"
+        f"select track, ms_played, kind from kept_plays where {condition}"
     ).fetchall()
     return rows
 
@@ -206,7 +206,7 @@ def test_two_exports_of_one_life_make_the_plays_of_the_fuller_one(
         history = History()
         for name in order:
             history.add(exports[name])
-        counts.append(history.derived()["named_plays"])
+        counts.append(history.derived()["kept_plays"])
     alone = History()
     alone.add(max((exports[name] for name in names), key=lambda b: len({r.record for r in b})))
     assert counts[0] == counts[1]

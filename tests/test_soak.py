@@ -206,7 +206,7 @@ def test_every_play_ever_shown_is_there_exactly_once(tmp_path: Path, quick_tls: 
     told = _shown(soak)
     with soak.database.read() as connection:
         held = connection.execute("select track_id, epoch_ms(played_at) from plays").fetchall()
-        gaps = coverage.open_gaps(connection, user_id=1, since=None, until=None)
+        gaps = coverage.open_gaps(connection, 1)
         runs = journal.runs(connection, job="poll", limit=1_000_000)
     found = Counter(told.get((str(ident), int(at_ms))) for ident, at_ms in held)
     assert found == Counter(dict.fromkeys(told.values(), 1))

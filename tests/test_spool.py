@@ -468,7 +468,7 @@ def gap_made(spool: Spool, database: Database, long_ms: int = 240_000) -> None:
 def open_gaps(database: Database) -> int:
     """How many gaps nothing has filled."""
     with database.read() as connection:
-        return len(coverage.open_gaps(connection, user_id=1, since=None, until=None))
+        return len(coverage.open_gaps(connection, 1))
 
 
 def test_a_page_that_holds_the_play_before_a_gap_closes_it(

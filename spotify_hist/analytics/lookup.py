@@ -6,12 +6,14 @@ Never guesses: a name that fits nothing is refused with the nearest ones.
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from typing import TYPE_CHECKING
 
+from spotify_hist.analytics import scope
 from spotify_hist.errors import UsageError
 from spotify_hist.store import listeners, reconcile
+from spotify_hist.store.kept_open import once
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +26,11 @@ _ENTITIES = ("artist", "track", "album")
 _LONGEST = 300
 # The id at the end of a URI (spotify:artist:…) or of a link (https://open.spotify.com/artist/…?si=…).
 _ID = re.compile(r"((?:local:)?[^:/?]+)(?:\?.*)?$")
+
+
+def looked_in(query: Query) -> str:
+    """The view that `found` looks in; empty where the question names nothing to find."""
+    return "kept_plays" if any(param.type in _ENTITIES for param in query.params) else ""
 
 
 def found(
@@ -64,8 +71,8 @@ def meant(
     """
     named = _ID.search(text)
     given = {"given": text[:_LONGEST], "id": named[1] if named else text[:_LONGEST]}
-    reconcile.prepare(connection)  # names are compared by its macro
-    connection.execute(_heard(connection, user_id))
+    once(connection, "name_key", partial(reconcile.prepare, connection))  # compares names
+    scope.put(connection, "heard_tracks", _heard(connection, user_id))
     row = connection.execute(_statement(entity), given).fetchone()
     if row is not None:
         return str(row[0]), str(row[1])

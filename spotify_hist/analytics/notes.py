@@ -23,13 +23,23 @@ def unknown_lengths(connection: Connection, scope: Scope) -> int:
     only the API (FACTS 3.3, 3.8) and scrobblers leave it out."""
     if scope.kind not in {"track", "all"}:
         return 0
-    return sum(coverage.plays_of_unknown_length(connection, **each) for each in scope.periods)
+    return sum(
+        coverage.plays_of_unknown_length(
+            connection, user_id=user_id, since=period.since, until=period.until
+        )
+        for user_id, period in scope.periods
+    )
 
 
 def notes(connection: Connection, scope: Scope, unknown: int) -> Iterator[str]:
     """What to say beside an answer about periods, of which `unknown` plays have no listened time
     that a source tells."""
-    found = {gap for each in scope.periods for gap in coverage.open_gaps(connection, **each)}
+    found = {
+        gap
+        for user_id, period in scope.periods
+        for gap in coverage.open_gaps(connection, user_id)
+        if gap.touches(period.since, period.until)
+    }
     gaps = sorted(found, key=lambda gap: (gap.after, gap.before))
     if gaps:
         first = gaps[0]

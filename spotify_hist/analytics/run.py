@@ -66,7 +66,12 @@ def answer(
         )
         wants_lengths = query.has_period and _tells_lengths(query)
         unknown = notes.unknown_lengths(connection, looked_at) if wants_lengths else 0
-        scope.make(connection, looked_at, wants_estimates=bool(unknown), sql=query.statement)
+        scope.make(
+            connection,
+            looked_at,
+            wants_estimates=bool(unknown),
+            sql=f"{query.statement} {lookup.looked_in(query)}",
+        )
         columns = columns_of(connection, query)
         whose = None if query.is_household else listener.user_id
         ids, named = lookup.found(connection, query, values, whose)
@@ -110,6 +115,7 @@ def _deadline(connection: Connection, timeout_s: float | None) -> Iterator[None]
         ) from None
     finally:
         timer.cancel()
+        timer.join()  # one that fires too late must not end the connection's next question
 
 
 def _tells_lengths(query: Query) -> bool:

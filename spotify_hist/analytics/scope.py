@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from typing import TYPE_CHECKING, Self
 from zoneinfo import ZoneInfo
@@ -16,6 +16,7 @@ from spotify_hist.analytics import zones
 from spotify_hist.analytics.periods import Period
 from spotify_hist.model import iso
 from spotify_hist.store import identity, ignoring
+from spotify_hist.store.kept_open import left_on, once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -35,11 +36,13 @@ _SELECTED = {
     "known_gaps",
     "open_gaps",
 }
-# What names local time only to hand it on.
-_TIMELESS = {"passing_plays"}
+# Views of plays that are looked at: they name local time only to hand it on.
+_PLAYS = {"kept_plays", "counted_plays", "earlier_plays", "household_plays"}
 # Views and macros in the order in which one stands on another.
 _STEPS = (
-    "passing_plays",
+    "v_tracks",
+    "timed_plays",
+    "local_clock",
     "gaps_of",
     "v_tellings",
     "v_week_hours",
@@ -91,12 +94,12 @@ class Scope:
         return {"user_id": self.user_id, "since": self.since, "until": self.until}
 
     @property
-    def periods(self) -> Iterator[dict[str, object]]:
-        """`period` for every listener looked at, and for what it is compared with."""
+    def periods(self) -> Iterator[tuple[int, Period]]:
+        """The period for every listener looked at, and what it is compared with."""
         for user_id in self.household or (self.user_id,):
             for each in (Period(self.since, self.until), self.earlier):
                 if each is not None:
-                    yield {"user_id": user_id, "since": each.since, "until": each.until}
+                    yield user_id, each
 
     @property
     def estimated(self) -> dict[str, object]:
@@ -116,31 +119,38 @@ def make(
     """Make `counted_plays` (the plays of the period that count), `kept_plays` (of all time),
     `open_gaps`, and the other views and macros: those that `sql` names and what they stand on, or
     all of them where there is none."""
-    identity.use(connection)
-    connection.execute(_view("v_tracks_raw" if scope.is_raw else "v_tracks"))
+    once(connection, "identity", partial(identity.use, connection))
+    statements = dict(_statements(connection, scope, wants_estimates=wants_estimates))
+    needed = set(statements) if sql is None else _named(sql, statements)
     if wants_estimates:
-        connection.execute(_view("estimates"), scope.estimated)
-    selected = dict(_selected(connection, scope))
-    # A join with estimates that are none would cost each question a fifth of its time.
-    lengths = _view("estimated_lengths" if wants_estimates else "told_lengths")
-    statements = {"named_plays": _view("named_plays"), "timed_plays": lengths} | {
-        name: f"create or replace temp view {name} as {selected[name]}"
-        if name in selected
-        else _view(name)
-        for name in _STEPS
-        if name in selected or name not in _SELECTED
-    }
-    # What a name given means is looked for among the kept plays.
-    needed = set(statements) if sql is None else _named(f"kept_plays {sql}", statements)
-    asked = sql + "".join(statements[name] for name in needed - _TIMELESS) if sql else "local_at"
-    # What the clocks of a zone showed takes some milliseconds to find out.
-    clock = _clock(scope) if "local_" in asked else "make_timestamp(epoch_us(played_at))"
-    connection.execute(f"create or replace temp macro local_clock(played_at, country) as {clock}")
+        put(connection, "v_tracks", statements["v_tracks"])
+        put(connection, "estimates", _view("estimates"), scope.estimated)
+    if "local_clock" in needed:
+        # What the clocks of a zone showed takes some milliseconds to find out.
+        asked = [sql or "local_at", *(statements[each] for each in needed - _PLAYS)]
+        is_told = any("local_" in each for each in asked)
+        clock = _clock(scope) if is_told else "make_timestamp(epoch_us(played_at))"
+        statements["local_clock"] = statements["local_clock"].replace("{clock}", clock)
+    if "left_out_days" in needed:
+        days = statements["left_out_days"].replace("{days}", _days_left_out(scope))
+        statements["left_out_days"] = days
     for name, statement in statements.items():
-        if name == "left_out_days" and name in needed:
-            connection.execute(statement.replace("{days}", _days_left_out(scope)))
-        elif name in needed:
-            connection.execute(statement)
+        if name in needed:
+            put(connection, name, statement)
+
+
+def put(
+    connection: Connection,
+    name: str,
+    statement: str,
+    parameters: Mapping[str, object] | None = None,
+) -> None:
+    """Run what makes a temporary view, macro or table, unless just that is there already."""
+    left = left_on(connection)
+    made = (statement, repr(parameters))
+    if left.get(name) != made:
+        connection.execute(statement, dict(parameters or {}))
+        left[name] = made
 
 
 def _named(sql: str, statements: Mapping[str, str]) -> set[str]:
@@ -155,28 +165,65 @@ def _named(sql: str, statements: Mapping[str, str]) -> set[str]:
     return found
 
 
+def _statements(
+    connection: Connection, scope: Scope, *, wants_estimates: bool
+) -> Iterator[tuple[str, str]]:
+    """(name, what makes it) of every step, in their order."""
+    selected = dict(_selected(connection, scope))
+    for name in _STEPS:
+        if name == "v_tracks":
+            yield name, _view("v_tracks_raw" if scope.is_raw else "v_tracks")
+        elif name == "timed_plays":
+            # A join with estimates that are none would cost each question a fifth of its time.
+            yield name, _view("estimated_lengths" if wants_estimates else "told_lengths")
+        elif name == "local_clock":
+            yield name, "create or replace temp macro local_clock(played_at, country) as {clock}"
+        elif name in _PLAYS:
+            if name in selected:
+                yield name, selected[name]
+        elif name in _SELECTED:
+            yield name, f"create or replace temp view {name} as {selected[name]}"
+        else:
+            yield name, _view(name)
+
+
 def _selected(connection: Connection, scope: Scope) -> Iterator[tuple[str, str]]:
-    """(name, select) of each view that holds the values of a scope."""
+    """(name, SQL) of each view that holds the values of a scope."""
     yield "left_out_days", "select unnest([{days}]::date[]) as day"
     last = scope.until and scope.until - timedelta(microseconds=1)
     days = (("first_on", scope.since), ("last_on", last), ("today", scope.now))
     columns = ", ".join(f"{_day(moment, scope.zone)} as {name}" for name, moment in days)
     yield "asked_period", f"select {columns}"
-    passing = f"passing_plays({_quoted(scope.kind)}, {scope.min_ms})"
     own = _shown_to(connection, scope, scope.user_id)
-    yield "kept_plays", f"select * from {passing} where {own}"  # noqa: S608 - quoted below
     within = _within(Period(scope.since, scope.until))
-    yield "counted_plays", f"select * from kept_plays where {within}"  # noqa: S608
+    yield "kept_plays", _plays("kept_plays", scope, own)
+    yield "counted_plays", _plays("counted_plays", scope, f"{own} and {within}")
     if scope.earlier is not None:
-        yield "earlier_plays", f"select * from kept_plays where {_within(scope.earlier)}"  # noqa: S608
+        yield "earlier_plays", _plays("earlier_plays", scope, f"{own} and {_within(scope.earlier)}")
     if scope.household:
         each = (f"({_shown_to(connection, scope, user_id)})" for user_id in scope.household)
-        conditions = f"{within} and ({' or '.join(each)})"
-        yield "household_plays", f"select * from {passing} where {conditions}"  # noqa: S608
+        yield (
+            "household_plays",
+            _plays("household_plays", scope, f"{within} and ({' or '.join(each)})"),
+        )
     yield "sittings", f"select * from sittings_of({scope.gap_minutes})"  # noqa: S608
     asked = f"{scope.user_id}, {_instant(scope.since)}, {_instant(scope.until)}"
     yield "known_gaps", f"select * from gaps_of({asked})"  # noqa: S608
     yield "open_gaps", "select * from known_gaps where closed_at is null"
+
+
+def _plays(name: str, scope: Scope, conditions: str) -> str:
+    """What makes a view of plays that are looked at, of those that fulfil the conditions."""
+    values = {
+        "name": name,
+        "kind": _quoted(scope.kind),
+        "min_ms": f"{scope.min_ms:d}",
+        "conditions": conditions,
+    }
+    made = _view("looked_at_plays")
+    for key, value in values.items():
+        made = made.replace(f"{{{key}}}", value)
+    return made
 
 
 def _within(period: Period) -> str:
@@ -189,7 +236,10 @@ def _within(period: Period) -> str:
 
 def _shown_to(connection: Connection, scope: Scope, user_id: int) -> str:
     """The condition of a play of a listener that none of the rules in force there hides."""
-    hidden = {} if scope.is_raw else ignoring.hidden(connection, user_id)
+    hidden: Mapping[str, Sequence[str]] = {}
+    if not scope.is_raw:
+        look = partial(ignoring.hidden, connection, user_id)
+        hidden = once(connection, ("hidden", user_id), look)
     return " and ".join((f"user_id = {user_id}", *_not_hidden(hidden)))
 
 

@@ -138,9 +138,7 @@ def _ask_history(database: Database) -> _History:
         gaps = [
             OpenGap(each.listener.name, gap)
             for each in standings
-            for gap in coverage.open_gaps(
-                connection, user_id=each.listener.user_id, since=None, until=None
-            )
+            for gap in coverage.open_gaps(connection, each.listener.user_id)
         ]
         return _History(
             standings,

@@ -6,10 +6,12 @@ Never touches records or plays.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from spotify_hist.store import sql
 from spotify_hist.store.database import instant, integers
+from spotify_hist.store.kept_open import once
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -23,6 +25,10 @@ class Gap:
 
     after: datetime
     before: datetime
+
+    def touches(self, since: datetime | None, until: datetime | None) -> bool:
+        """Whether any of it lies in a half-open period."""
+        return (since is None or self.before > since) and (until is None or self.after < until)
 
 
 class Before(NamedTuple):
@@ -147,13 +153,13 @@ def _with_condition(name: str, condition: str) -> str:
     return _step(name).replace(f"{{{condition}}}", _step(condition))
 
 
-def open_gaps(
-    connection: Connection, *, user_id: object, since: object, until: object
-) -> list[Gap]:
-    """The stretches of a period in which plays are known to be missing, oldest first."""
-    rows = connection.execute(
-        _step("open_gaps"), {"user_id": user_id, "since": since, "until": until}
-    ).fetchall()
+def open_gaps(connection: Connection, user_id: int) -> list[Gap]:
+    """The stretches in which plays of a listener are known to be missing, oldest first."""
+    return once(connection, ("open_gaps", user_id), partial(_open_gaps, connection, user_id))
+
+
+def _open_gaps(connection: Connection, user_id: int) -> list[Gap]:
+    rows = connection.execute(_step("open_gaps"), {"user_id": user_id}).fetchall()
     return [Gap(instant(after_us), instant(before_us)) for after_us, before_us in rows]
 
 

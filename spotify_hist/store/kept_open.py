@@ -4,7 +4,8 @@ Never keeps a writer of another process waiting for more than the questions bein
 never answers from a file that is no longer there.
 
 Opening and closing the file costs as much as a small question. Between two questions that follow
-each other closely it stays open; the gate's turnstile tells when a writer waits.
+each other closely it stays open; the gate's turnstile tells when a writer waits. What a reader made
+or learned of it stays with the connection (`left_on`), as nothing in the file can change meanwhile.
 """
 
 from __future__ import annotations
@@ -12,21 +13,40 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
+from weakref import WeakKeyDictionary
 
 from spotify_hist.errors import DatabaseBusy, SpotifyHistError, UsageError
 from spotify_hist.store.database import Database, translated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Hashable, Iterator
     from pathlib import Path
 
     from spotify_hist.store.database import Connection
 
 Stamp = tuple[int, ...]
+T = TypeVar("T")
 
 _KEPT_S = 0.3
 _LOOK_S = 0.02
+
+# Of the connections that one reader hands to the next.
+_left: WeakKeyDictionary[Connection, dict[Hashable, object]] = WeakKeyDictionary()
+
+
+def left_on(connection: Connection) -> dict[Hashable, object]:
+    """What readers before left on a connection, for this one to use and add to: the temporary views
+    that are made already. Empty on any connection that is nobody's after this block."""
+    return _left.get(connection, {})
+
+
+def once(connection: Connection, key: Hashable, look: Callable[[], T]) -> T:
+    """What `look` finds in the file, looked for once as long as this connection is kept."""
+    left = left_on(connection)
+    if key not in left:
+        left[key] = look()
+    return cast("T", left[key])
 
 
 class _Opened:
@@ -37,6 +57,7 @@ class _Opened:
         self.connection = connection
         self.stamp = stamp
         self.users = 1
+        self.unused: list[Connection] = []
         self.is_retired = False
         self.left_at = 0.0
 
@@ -76,14 +97,11 @@ class KeptOpen(Database):
     def read_within(self, wait_s: float) -> Iterator[Connection]:
         """As `read`, waiting at most so many seconds for other processes."""
         opened = self._enter(time.monotonic() + wait_s)
+        connection: Connection | None = None
         try:
             with translated(self.path):
-                connection = opened.connection.cursor()
-                try:
-                    connection.execute("set timezone = 'UTC'")
-                    yield connection
-                finally:
-                    connection.close()
+                connection = self._taken(opened)
+                yield connection
         except UsageError:
             raise
         except BaseException:
@@ -91,7 +109,7 @@ class KeptOpen(Database):
             self._retire(opened)
             raise
         finally:
-            self._leave(opened)
+            self._leave(opened, connection)
 
     def close(self) -> None:
         """Close the file as soon as nobody uses it."""
@@ -161,9 +179,21 @@ class KeptOpen(Database):
         with self._changed:
             opened.is_retired = True
 
-    def _leave(self, opened: _Opened) -> None:
+    def _taken(self, opened: _Opened) -> Connection:
+        """A connection to what is open that nobody else uses, with what its last reader left."""
+        with self._changed:
+            if opened.unused:
+                return opened.unused.pop()
+        connection = opened.connection.cursor()
+        connection.execute("set timezone = 'UTC'")
+        _left[connection] = {}
+        return connection
+
+    def _leave(self, opened: _Opened, connection: Connection | None) -> None:
         with self._changed:
             opened.users -= 1
+            if connection is not None:
+                opened.unused.append(connection)
             opened.left_at = time.monotonic()
             self._close_unused(opened)
 
@@ -171,6 +201,8 @@ class KeptOpen(Database):
         """Close what is retired and used by nobody; the caller holds the lock."""
         if self._opened is opened and opened.is_retired and opened.users == 0:
             try:
+                for connection in opened.unused:
+                    connection.close()
                 opened.stack.close()
             finally:
                 self._opened = None

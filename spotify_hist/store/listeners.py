@@ -8,12 +8,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from spotify_hist.errors import SpotifyHistError, UsageError
 from spotify_hist.model import LOCAL_LISTENER, Account, Listener
 from spotify_hist.store import sql
 from spotify_hist.store.database import instant
+from spotify_hist.store.kept_open import once
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -38,6 +40,10 @@ class Standing:
 
 def listeners(connection: Connection) -> list[Listener]:
     """All listeners, oldest first."""
+    return once(connection, "listeners", partial(_look, connection))
+
+
+def _look(connection: Connection) -> list[Listener]:
     rows: list[Row] = connection.execute(_step("listeners")).fetchall()
     return [Listener(*row) for row in rows]
 

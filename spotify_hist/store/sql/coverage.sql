@@ -285,8 +285,6 @@ from coverage_gaps
 where
     user_id = $user_id
     and closed_at is null
-    and (before_at > $since or $since is null)
-    and (after_at < $until or $until is null)
 order by after_at, before_at;
 
 -- step: unknown_length

@@ -1,0 +1,103 @@
+"""Questions on a connection that questions before them used: the same answers as on a new one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from known_history import ALPHA, MINE, THEIRS
+from listenings import few
+from plays import NOW, add, add_gap, api, example_arguments
+from sql_kit import settings_of
+
+from spotify_hist.analytics import catalogue, run
+from spotify_hist.errors import UsageError
+from spotify_hist.store import identity, ignoring
+from spotify_hist.store.database import Database
+from spotify_hist.store.kept_open import KeptOpen, left_on
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from spotify_hist.settings import Settings
+
+# What changes the views and tables that a question stands on.
+CHOICES: dict[str, list[object]] = {
+    "user": ["me", "other"],
+    "year": [2023, 2024],
+    "kind": ["track", "episode", "all"],
+    "min_ms": [0, 30_000],
+    "raw": [True, False],
+    "travel": [True, False],
+    "timezone": ["UTC", "Europe/Berlin", "Pacific/Apia"],
+    "gap": [1, 30],
+    "with": ["previous", "same-last-year"],
+}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two listeners, a gap, plays of unknown length, and rules that join and hide."""
+    home = tmp_path_factory.mktemp("home")
+    database = Database(home / "history.duckdb")
+    add(database, [*MINE, *THEIRS[:3]])
+    add(database, [*THEIRS, api("2024-06-02T10:00", "Alpha", "Ann", uri=ALPHA)], "other")
+    add_gap(database, "2024-06-01T00:00", "2024-06-02T00:00")
+    with database.write("test") as connection:
+        connection.execute("update tracks set duration_ms = 240000")
+        identity.join(connection, "track", "alpha", ["gamma"], NOW)
+        ignoring.add(connection, 1, "track", "beta", "Beta", NOW)
+    return home
+
+
+@pytest.fixture(scope="module")
+def kept(home: Path) -> Iterator[KeptOpen]:
+    """Kept open by each question for the next."""
+    kept = KeptOpen(home / "history.duckdb")
+    yield kept
+    kept.close()
+
+
+def _asked(database: Database, settings: Settings, name: str, given: dict[str, object]) -> object:
+    try:
+        return run.answer(database, settings, name, given, now=NOW)
+    except UsageError as error:
+        return error.message, error.hint
+
+
+@given(st.data())
+@few
+def test_what_questions_before_left_behind_changes_no_answer(
+    home: Path, kept: KeptOpen, data: st.DataObject
+) -> None:
+    """Any question after any other is answered as on a connection of its own."""
+    settings = settings_of(home)
+    for _ in range(4):
+        query = data.draw(st.sampled_from(catalogue.all_queries()))
+        fitting = {
+            param.name: st.sampled_from(CHOICES[param.name])
+            for param in query.params
+            if param.name in CHOICES
+        }
+        chosen = data.draw(st.fixed_dictionaries({}, optional=fitting))
+        given_all = {"user": "me", **example_arguments(query), **chosen}
+        fresh = Database(home / "history.duckdb")
+        assert _asked(kept, settings, query.name, given_all) == _asked(
+            fresh, settings, query.name, given_all
+        )
+
+
+def test_a_question_asked_again_makes_nothing_anew(home: Path, kept: KeptOpen) -> None:
+    """Only the question itself, and the count of plays that nobody tells the length of."""
+    settings = settings_of(home)
+    for _ in range(2):
+        with kept.read() as connection:
+            before = dict(left_on(connection))
+        run.answer(kept, settings, "top-artists", {"user": "other"}, now=NOW)
+    with kept.read() as connection:
+        assert left_on(connection) == before
+        assert "counted_plays" in before
+        assert "estimates" in before
