@@ -109,7 +109,7 @@ def _statements(home: Path) -> list[tuple[str, object]]:
 
 
 def questions(directory: Path, export: Export, runs: int) -> list[Ceiling]:
-    """Every question over all of the history, in this process on an open file; the slowest first."""
+    """Every question over all of the history, in this process on an open file; slowest first."""
     home = directory / "questions-home"
     run_process([*program(home), "import", str(export.archive)])
     settings = settings_module.load(str(home))
