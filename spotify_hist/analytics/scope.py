@@ -44,7 +44,6 @@ _STEPS = (
     "timed_plays",
     "local_clock",
     "gaps_of",
-    "v_tellings",
     "v_week_hours",
     "v_numbers",
     "left_out_days",

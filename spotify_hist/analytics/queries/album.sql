@@ -88,12 +88,9 @@ total as (
 ),
 
 edges as (
-    select
-        track,
-        played_at,
-        row_number() over (order by played_at, play_id) as from_first,
-        row_number() over (order by played_at desc, play_id desc) as from_last
-    from theirs
+    (select track, played_at, 1 as rank from theirs order by played_at, play_id limit 1)
+    union all
+    (select track, played_at, 2 from theirs order by played_at desc, play_id desc limit 1)
 ),
 
 tracks as (
@@ -142,15 +139,9 @@ facts as (
     union all
     select 3, 'shares of tracks', place, name, round(share, 4), 'share', null from tracks
     union all
-    select 4, 'first and last', 1, 'first play' || coalesce(': ' || track, ''), null, null,
-        played_at
+    select 4, 'first and last', rank,
+        case rank when 1 then 'first play' else 'last play' end || coalesce(': ' || track, ''), null, null, played_at
     from edges
-    where from_first = 1
-    union all
-    select 4, 'first and last', 2, 'last play' || coalesce(': ' || track, ''), null, null,
-        played_at
-    from edges
-    where from_last = 1
     union all
     select 5, 'by year', row_number() over (order by year), year::varchar, plays, 'plays', null
     from years

@@ -131,12 +131,9 @@ total as (
 ),
 
 edges as (
-    select
-        track,
-        played_at,
-        row_number() over (order by played_at, play_id) as from_first,
-        row_number() over (order by played_at desc, play_id desc) as from_last
-    from theirs
+    (select track, played_at, 1 as rank from theirs order by played_at, play_id limit 1)
+    union all
+    (select track, played_at, 2 from theirs order by played_at desc, play_id desc limit 1)
 ),
 
 months as (
@@ -192,15 +189,9 @@ facts as (
     from ranked
     where artist_id = $artist
     union all
-    select 2, 'first and last', 1, 'first play' || coalesce(': ' || track, ''), null, null,
-        played_at
+    select 2, 'first and last', rank,
+        case rank when 1 then 'first play' else 'last play' end || coalesce(': ' || track, ''), null, null, played_at
     from edges
-    where from_first = 1
-    union all
-    select 2, 'first and last', 2, 'last play' || coalesce(': ' || track, ''), null, null,
-        played_at
-    from edges
-    where from_last = 1
     union all
     select 3, 'by year', row_number() over (order by year), year::varchar, plays, 'plays', null
     from years

@@ -16,18 +16,28 @@
 -- example: --year 2024
 with
 
+days as (
+    select local_at::date as day, sources, count(*) as plays
+    from counted_plays
+    group by 1, 2
+),
+
 months as (
     select
-        date_trunc('month', local_at)::date as month,
-        count(*) as plays,
-        count(*) filter (where list_contains(sources, 'extended')) as extended,
-        count(*) filter (where list_contains(sources, 'account')) as account,
-        count(*) filter (where list_contains(sources, 'api')) as api,
-        count(*) filter (
-            where list_has_any(sources, ['your_spotify', 'maloja', 'koito', 'listenbrainz', 'lastfm'])
-        ) as services,
-        count(distinct local_at::date) as days
-    from counted_plays
+        date_trunc('month', day)::date as month,
+        sum(plays)::bigint as plays,
+        (sum(plays) filter (where list_contains(sources, 'extended')))::bigint as extended,
+        (sum(plays) filter (where list_contains(sources, 'account')))::bigint as account,
+        (sum(plays) filter (where list_contains(sources, 'api')))::bigint as api,
+        (
+            sum(plays) filter (
+                where list_has_any(
+                    sources, ['your_spotify', 'maloja', 'koito', 'listenbrainz', 'lastfm']
+                )
+            )
+        )::bigint as services,
+        count(distinct day) as days
+    from days
     group by 1
 ),
 

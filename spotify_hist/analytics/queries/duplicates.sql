@@ -25,25 +25,87 @@
 -- example: --track "Bohemian" --several sources
 with
 
+-- Nearly all plays have one row: those of several are looked for by ids alone. That tells too much
+-- where a poll was read twice, and never too little. Every play has a record, and every record of
+-- an import a row: where there are as many of the one as of the other, none has several.
+counts as (
+    select
+        (select count(*) from plays) as plays,
+        (select count(*) from play_records) as records,
+        (select count(*) from play_records where source <> 'api') as imported_records,
+        (select count(*) from record_rows) as imported_rows
+),
+
+crowded_records as (
+    select record_id
+    from record_rows
+    where $several <> 'all' and (select imported_rows > imported_records from counts)
+    group by record_id
+    having count(*) > 1
+),
+
+crowded as (
+    select play_id
+    from play_records
+    where $several <> 'all' and (select records > plays from counts)
+    group by play_id
+    having count(*) > 1
+    union all
+    select play_id
+    from play_records
+    where record_id in (select record_id from crowded_records)
+),
+
+-- Of all plays the newest are enough, as each has a row.
+counted as (
+    select play_id, played_at, track, artist
+    from counted_plays
+    where $several = 'all' or play_id in (select play_id from crowded)
+    order by played_at desc, play_id
+    limit case when $several = 'all' and $track is null and $artist is null
+        then $limit + $offset
+    end
+),
+
+told as (
+    select
+        counted.play_id,
+        counted.played_at,
+        counted.track,
+        counted.artist,
+        records.record_id,
+        records.source,
+        records.played_at as told_at,
+        records.ms_played,
+        records.title,
+        records.artist as told_artist,
+        records.uri
+    from counted
+    inner join play_records as records on counted.play_id = records.play_id
+),
+
+-- A file that was brought in again with the same bytes has its rows here once.
+places as (
+    select
+        record_rows.record_id,
+        record_rows.file_id,
+        record_rows.row_index,
+        import_files.name as file,
+        import_files.import_id
+    from record_rows
+    left join import_files on record_rows.file_id = import_files.file_id
+    where record_rows.record_id in (select told.record_id from told where told.source <> 'api')
+),
+
 tellings as (
     select
-        plays.play_id,
-        plays.played_at,
-        plays.track,
-        plays.artist,
-        told.record_id,
-        told.source,
-        told.told_at,
-        told.ms_played,
-        told.title,
-        told.artist as told_artist,
-        told.uri,
-        told.file,
-        told.import_id,
-        told.file_id,
-        told.row_index
-    from counted_plays as plays
-    inner join v_tellings as told on plays.play_id = told.play_id
+        told.*,
+        coalesce(places.file, told.source) as file,
+        places.import_id,
+        places.file_id,
+        places.row_index
+    from told
+    left join places on told.record_id = places.record_id
 ),
 
 evidence as (

@@ -159,13 +159,9 @@ biggest_first as (
 ),
 
 edges as (
-    select day, track_id, 1 as rank
-    from counted
-    qualify row_number() over (order by played_at, play_id) = 1
+    (select day, track_id, 1 as rank from counted order by played_at, play_id limit 1)
     union all
-    select day, track_id, 2
-    from counted
-    qualify row_number() over (order by played_at desc, play_id desc) = 1
+    (select day, track_id, 2 from counted order by played_at desc, play_id desc limit 1)
 ),
 
 facts as (
