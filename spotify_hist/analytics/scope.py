@@ -57,6 +57,7 @@ _STEPS = (
     "search_key",
     "kept_plays",
     "counted_plays",
+    "counted_tracks",
     "earlier_plays",
     "household_plays",
     "sittings_of",

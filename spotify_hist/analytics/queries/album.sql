@@ -18,26 +18,10 @@ theirs as (
     where album_id = $album
 ),
 
-counted as (
-    select album_id, track_id, listened_ms
-    from counted_plays
-),
-
-songs as (
-    select album_id, track_id, count(*) as plays, sum(listened_ms) as listened_ms
-    from counted
-    group by album_id, track_id
-),
-
 by_artist as (
-    select
-        songs.album_id,
-        v_songs.artist,
-        sum(songs.plays) as plays,
-        sum(songs.listened_ms) as listened_ms
-    from songs
-    left join v_songs on songs.track_id = v_songs.track_id
-    group by songs.album_id, v_songs.artist
+    select album_id, artist, sum(plays) as plays, sum(listened_ms) as listened_ms
+    from counted_tracks
+    group by album_id, artist
 ),
 
 placed as (

@@ -33,33 +33,27 @@ half_hours as (
 ),
 
 around as (
-    select half_hour, 1 as is_within, null as near_from_at, null as near_until_at from half_hours
+    select half_hour, first_at - interval 30 minutes as from_at, null as until_at from half_hours
     union all
-    select half_hour - 1, 0, first_at - interval 30 minutes, null from half_hours
+    select half_hour - 1, first_at - interval 30 minutes, null from half_hours
     union all
-    select half_hour + 1, 0, null, last_at + interval 30 minutes from half_hours
+    select half_hour + 1, null, last_at + interval 30 minutes from half_hours
 ),
 
 near as (
-    select
-        half_hour,
-        max(is_within) as is_within,
-        max(near_from_at) as near_from_at,
-        max(near_until_at) as near_until_at
+    select half_hour, min(from_at) as from_at, max(until_at) as until_at
     from around
     group by half_hour
 ),
 
 everyone as (
     select
-        plays.artist_id,
+        plays.artist_key,
         extract(year from plays.local_at) as year,
         count(*) as plays,
         sum(plays.listened_ms) as listened_ms,
         count(*) filter (
-            where near.is_within = 1
-            or plays.played_at >= near.near_from_at
-            or plays.played_at <= near.near_until_at
+            where plays.played_at >= near.from_at or plays.played_at <= near.until_at
         ) as near_plays
     from counted_plays as plays
     left join near on floor(extract(epoch from plays.played_at) / 1800)::bigint = near.half_hour
@@ -67,49 +61,49 @@ everyone as (
 ),
 
 names as (
-    select artist_id, max(artist) as artist
-    from v_tracks
-    where artist_id is not null
-    group by artist_id
+    select artist_key, max(artist_id) as artist_id, max(artist) as artist
+    from v_songs
+    where artist_key is not null
+    group by artist_key
 ),
 
 years as (
     select
-        everyone.artist_id,
+        names.artist_id,
         everyone.year,
         everyone.plays,
         row_number() over (
             partition by everyone.year
             order by
                 everyone.plays desc, coalesce(everyone.listened_ms, 0) desc, names.artist,
-                everyone.artist_id
+                names.artist_id
         ) as place
     from everyone
-    left join names on everyone.artist_id = names.artist_id
+    left join names on everyone.artist_key = names.artist_key
 ),
 
 artists as (
     select
-        artist_id,
+        artist_key,
         sum(plays) as plays,
         coalesce(sum(listened_ms), 0) as listened_ms,
         sum(near_plays) as near_plays
     from everyone
-    group by artist_id
+    group by artist_key
 ),
 
 ranked as (
     select
-        artists.artist_id,
+        names.artist_id,
         names.artist,
         artists.plays,
         artists.near_plays,
         artists.plays / (sum(artists.plays) over ())::double as share,
         row_number() over (
-            order by artists.plays desc, artists.listened_ms desc, names.artist, artists.artist_id
+            order by artists.plays desc, artists.listened_ms desc, names.artist, names.artist_id
         ) as place
     from artists
-    left join names on artists.artist_id = names.artist_id
+    left join names on artists.artist_key = names.artist_key
 ),
 
 total as (

@@ -15,11 +15,11 @@ with
 
 lengths as (
     select
-        track_id,
+        track_key,
         nullif(max(duration_ms), 0) is null as is_estimated,
         coalesce(nullif(max(duration_ms), 0), max(ms_played)) as length_ms
     from kept_plays
-    group by track_id
+    group by track_key
 ),
 
 heard as (
@@ -29,7 +29,7 @@ heard as (
         lengths.is_estimated,
         least(plays.ms_played / lengths.length_ms::double, 1.0) as heard_share
     from counted_plays as plays
-    inner join lengths on plays.track_id = lengths.track_id
+    inner join lengths on plays.track_key = lengths.track_key
     where plays.ms_played is not null and lengths.length_ms > 0
 ),
 

@@ -20,16 +20,16 @@ with
 -- Read anew each time: every step needs a few of the columns alone.
 kept as not materialized (
     select
-        case $of when 'tracks' then track_id else artist_id end as id,
-        track_id, played_at, local_at
+        case $of when 'tracks' then track_key else artist_key end as thing_key,
+        track_key, played_at, local_at
     from kept_plays
 ),
 
 firsts as (
-    select id, min(played_at) as first_played_at
+    select thing_key, min(played_at) as first_played_at
     from kept
-    where id is not null
-    group by id
+    where thing_key is not null
+    group by thing_key
     having
         (min(played_at) >= $since::timestamptz or $since is null)
         and (min(played_at) < $until::timestamptz or $until is null)
@@ -37,7 +37,7 @@ firsts as (
 
 days as (
     select
-        kept.id,
+        kept.thing_key,
         kept.local_at::date as played_on,
         count(*) as plays_until_now,
         count(*) filter (
@@ -45,36 +45,37 @@ days as (
         ) as plays,
         max(kept.played_at) as last_played_at
     from kept
-    inner join firsts on kept.id = firsts.id
-    group by kept.id, kept.local_at::date
+    inner join firsts on kept.thing_key = firsts.thing_key
+    group by kept.thing_key, kept.local_at::date
 ),
 
 found as (
     select
-        id,
+        thing_key,
         sum(plays)::bigint as plays,
         sum(plays_until_now)::bigint as plays_until_now,
         count(*) as days_active,
         max(last_played_at) as last_played_at
     from days
-    group by id
+    group by thing_key
 ),
 
 first_plays as (
-    select distinct firsts.id, firsts.first_played_at, kept.track_id
+    select distinct firsts.thing_key, firsts.first_played_at, kept.track_key
     from firsts
-    inner join kept on firsts.first_played_at = kept.played_at and firsts.id = kept.id
+    inner join kept on firsts.first_played_at = kept.played_at and firsts.thing_key = kept.thing_key
 ),
 
 first_tracks as (
     select
-        first_plays.id,
+        first_plays.thing_key,
         first_plays.first_played_at,
+        min(case $of when 'tracks' then v_songs.track_id else v_songs.artist_id end) as thing_id,
         min(v_songs.track) as first_track,
         max(v_songs.artist) as artist
     from first_plays
-    inner join v_songs on first_plays.track_id = v_songs.track_id
-    group by first_plays.id, first_plays.first_played_at
+    inner join v_songs on first_plays.track_key = v_songs.track_key
+    group by first_plays.thing_key, first_plays.first_played_at
 )
 
 select
@@ -88,12 +89,12 @@ select
     found.days_active >= 3 as is_kept,
     found.last_played_at
 from found
-inner join first_tracks on found.id = first_tracks.id
+inner join first_tracks on found.thing_key = first_tracks.thing_key
 order by
     found.plays desc,
     found.plays_until_now desc,
     first_tracks.first_played_at,
     name,
     first_tracks.artist,
-    found.id
+    first_tracks.thing_id
 limit $limit offset $offset

@@ -18,7 +18,7 @@ with
 tracks as (
     select
         date_trunc($step, local_at)::date as starts_on,
-        track_id,
+        track_key,
         count(*) as plays,
         min(played_at) as first_played_at
     from counted_plays
@@ -28,35 +28,35 @@ tracks as (
 artists as (
     select
         tracks.starts_on,
-        v_songs.artist_id,
+        v_songs.artist_key,
         sum(tracks.plays)::bigint as plays,
-        count(tracks.track_id) as tracks,
+        count(tracks.track_key) as tracks,
         min(tracks.first_played_at) as first_played_at
     from tracks
-    left join v_songs on tracks.track_id = v_songs.track_id
+    left join v_songs on tracks.track_key = v_songs.track_key
     group by 1, 2
 ),
 
 firsts as (
-    select artist_id, min(played_at) as first_played_at
+    select artist_key, min(played_at) as first_played_at
     from kept_plays
-    group by artist_id
+    group by artist_key
 ),
 
 measured as (
     select
         artists.starts_on,
         sum(artists.plays)::bigint as plays,
-        count(artists.artist_id) as artists,
+        count(artists.artist_key) as artists,
         sum(artists.tracks)::bigint as tracks,
-        sum(artists.plays) filter (where artists.artist_id is not null) as artist_plays,
+        sum(artists.plays) filter (where artists.artist_key is not null) as artist_plays,
         sum(artists.plays * log2(artists.plays)) filter (
-            where artists.artist_id is not null
+            where artists.artist_key is not null
         ) as weighted_bits,
-        max(artists.plays) filter (where artists.artist_id is not null) as top_plays,
+        max(artists.plays) filter (where artists.artist_key is not null) as top_plays,
         count(*) filter (where artists.first_played_at = firsts.first_played_at) as new_artists
     from artists
-    left join firsts on artists.artist_id = firsts.artist_id
+    left join firsts on artists.artist_key = firsts.artist_key
     group by artists.starts_on
 ),
 

@@ -23,7 +23,7 @@ numbered as (
     select
         extract(year from local_at) as year,
         played_at,
-        track_id,
+        track_key,
         row_number() over (order by played_at, play_id) as place,
         lag(extract(year from local_at)) over (order by played_at, play_id) as previous_year
     from counted_plays
@@ -33,7 +33,7 @@ counted as (
     select
         year,
         played_at,
-        track_id,
+        track_key,
         place + (select coalesce(sum(plays), 0)::bigint from before_period) as number,
         previous_year
     from numbered
@@ -43,7 +43,7 @@ candidates as (
     select
         counted.number,
         counted.played_at,
-        counted.track_id,
+        counted.track_key,
         before_period.year is null
             and counted.number = min(counted.number) over (partition by counted.year)
             as is_first_of_year
@@ -56,15 +56,15 @@ candidates as (
 ),
 
 reached as (
-    select number, 1 as nth, 'first play' as milestone, played_at, track_id
+    select number, 1 as nth, 'first play' as milestone, played_at, track_key
     from candidates
     where number = 1
     union all
-    select number, 2, 'first play of the year', played_at, track_id
+    select number, 2, 'first play of the year', played_at, track_key
     from candidates
     where is_first_of_year
     union all
-    select number, 3, 'round number', played_at, track_id
+    select number, 3, 'round number', played_at, track_key
     from candidates
     where number % $every = 0
 )
@@ -76,6 +76,6 @@ select
     v_songs.track,
     v_songs.artist
 from reached
-left join v_songs on reached.track_id = v_songs.track_id
+left join v_songs on reached.track_key = v_songs.track_key
 order by reached.number desc, reached.nth
 limit $limit offset $offset

@@ -13,7 +13,7 @@
 with
 
 tracks as (
-    select local_at::date as played_on, track_id, count(*) as plays
+    select local_at::date as played_on, track_key, count(*) as plays
     from counted_plays
     group by 1, 2
 ),
@@ -27,7 +27,7 @@ days as (
 often as (
     select *
     from tracks
-    where plays >= $times and track_id is not null
+    where plays >= $times and track_key is not null
 )
 
 select
@@ -38,6 +38,6 @@ select
     round(often.plays / days.plays::double, 4) as share
 from often
 inner join days on often.played_on = days.played_on
-left join v_songs on often.track_id = v_songs.track_id
-order by often.plays desc, often.played_on desc, v_songs.track, v_songs.artist, often.track_id
+left join v_songs on often.track_key = v_songs.track_key
+order by often.plays desc, often.played_on desc, v_songs.track, v_songs.artist, v_songs.track_id
 limit $limit offset $offset

@@ -14,9 +14,8 @@ with
 
 counted as (
     select
-        play_id,
         played_at,
-        track_id,
+        track_key,
         date_trunc(case $step when 'year' then 'year' else 'month' end, local_at)::date as month
     from counted_plays
 ),
@@ -24,15 +23,15 @@ counted as (
 following as (
     select
         month,
-        track_id,
-        track_id = lag(track_id) over (order by played_at, play_id) as is_immediate
+        track_key,
+        track_key = lag(track_key) over (order by played_at, track_key) as is_immediate
     from counted
 ),
 
 tracks as (
     select
         case when $step = 'all' then null else month end as month,
-        track_id,
+        track_key,
         count(*) as plays,
         count(*) filter (where is_immediate) as immediate_plays
     from following
@@ -43,8 +42,8 @@ months as (
     select
         month,
         sum(plays)::bigint as plays,
-        count(track_id) as tracks,
-        sum(plays) filter (where track_id is not null) - count(track_id) as repeats,
+        count(track_key) as tracks,
+        sum(plays) filter (where track_key is not null) - count(track_key) as repeats,
         sum(immediate_plays) as immediate_plays
     from tracks
     group by month

@@ -12,20 +12,9 @@
 with
 
 -- what was played, and when: two ways through the plays of the period, and no other
-played as (
-    select track_id, album_id, listened_ms
-    from counted_plays
-),
-
 clock as (
     select local_at
     from counted_plays
-),
-
-versions as (
-    select track_id, album_id, count(*) as plays, sum(listened_ms) as listened_ms
-    from played
-    group by track_id, album_id
 ),
 
 hours as (
@@ -35,11 +24,8 @@ hours as (
 ),
 
 named as (
-    select
-        versions.track_id, versions.album_id, versions.plays, versions.listened_ms,
-        v_songs.track, v_songs.artist_id, v_songs.artist
-    from versions
-    left join v_songs on versions.track_id = v_songs.track_id
+    select track_id, track, artist_id, artist, album_id, plays, listened_ms
+    from counted_tracks
 ),
 
 albums as (

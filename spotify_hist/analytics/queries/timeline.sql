@@ -17,20 +17,20 @@ with
 
 counted as (
     select
-        date_trunc(coalesce($step, 'month'), local_at)::date as starts_on, track_id, listened_ms
+        date_trunc(coalesce($step, 'month'), local_at)::date as starts_on, track_key, listened_ms
     from counted_plays
 ),
 
 songs as (
-    select starts_on, track_id, count(*) as plays, sum(listened_ms) as listened_ms
+    select starts_on, track_key, count(*) as plays, sum(listened_ms) as listened_ms
     from counted
-    group by starts_on, track_id
+    group by starts_on, track_key
 ),
 
 named as (
-    select songs.starts_on, songs.track_id, v_songs.artist_id, songs.plays, songs.listened_ms
+    select songs.starts_on, songs.track_key, v_songs.artist_key, songs.plays, songs.listened_ms
     from songs
-    left join v_songs on songs.track_id = v_songs.track_id
+    left join v_songs on songs.track_key = v_songs.track_key
 ),
 
 steps as (
@@ -38,31 +38,31 @@ steps as (
         starts_on,
         sum(plays)::bigint as plays,
         coalesce(sum(listened_ms), 0)::bigint as listened_ms,
-        count(track_id) as tracks,
-        count(distinct artist_id) as artists
+        count(track_key) as tracks,
+        count(distinct artist_key) as artists
     from named
     group by starts_on
 ),
 
 known_tracks as (
-    select distinct track_id
+    select distinct track_key
     from kept_plays
     where played_at < $since::timestamptz
 ),
 
 known as (
-    select distinct v_songs.artist_id
+    select distinct v_songs.artist_key
     from known_tracks
-    inner join v_songs on known_tracks.track_id = v_songs.track_id
-    where v_songs.artist_id is not null
+    inner join v_songs on known_tracks.track_key = v_songs.track_key
+    where v_songs.artist_key is not null
 ),
 
 firsts as (
-    select named.artist_id, min(named.starts_on) as starts_on
+    select named.artist_key, min(named.starts_on) as starts_on
     from named
-    left join known on named.artist_id = known.artist_id
-    where named.artist_id is not null and known.artist_id is null
-    group by named.artist_id
+    left join known on named.artist_key = known.artist_key
+    where named.artist_key is not null and known.artist_key is null
+    group by named.artist_key
 ),
 
 discovered as (

@@ -15,23 +15,6 @@
 -- example: --year 2024
 with
 
-counted as (
-    select album_id, track_id, listened_ms, played_at
-    from counted_plays
-    where album_id is not null
-),
-
-songs as (
-    select
-        album_id,
-        track_id,
-        count(*) as plays,
-        sum(listened_ms) as listened_ms,
-        max(played_at) as last_played_at
-    from counted
-    group by album_id, track_id
-),
-
 names as (
     select
         album_id,
@@ -48,15 +31,15 @@ names as (
 
 artists as (
     select
-        songs.album_id,
-        v_songs.artist,
-        sum(songs.plays) as plays,
-        sum(songs.listened_ms) as listened_ms,
-        count(songs.track_id) as tracks,
-        max(songs.last_played_at) as last_played_at
-    from songs
-    left join v_songs on songs.track_id = v_songs.track_id
-    group by songs.album_id, v_songs.artist
+        album_id,
+        artist,
+        sum(plays) as plays,
+        sum(listened_ms) as listened_ms,
+        count(distinct track_id) as tracks,
+        max(last_played_at) as last_played_at
+    from counted_tracks
+    where album_id is not null
+    group by album_id, artist
 ),
 
 placed as (

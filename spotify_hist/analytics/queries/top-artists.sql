@@ -13,32 +13,16 @@
 -- example: --days 90
 with
 
-counted as (
-    select track_id, listened_ms, played_at
-    from counted_plays
-),
-
-songs as (
-    select
-        track_id,
-        count(*) as plays,
-        sum(listened_ms) as listened_ms,
-        max(played_at) as last_played_at
-    from counted
-    group by track_id
-),
-
 artists as (
     select
-        v_songs.artist_id,
-        max(v_songs.artist) as artist,
-        sum(songs.plays)::bigint as plays,
-        coalesce(sum(songs.listened_ms), 0)::bigint as listened_ms,
-        count(songs.track_id) as tracks,
-        max(songs.last_played_at) as last_played_at
-    from songs
-    left join v_songs on songs.track_id = v_songs.track_id
-    group by v_songs.artist_id
+        artist_id,
+        max(artist) as artist,
+        sum(plays)::bigint as plays,
+        coalesce(sum(listened_ms), 0)::bigint as listened_ms,
+        count(distinct track_id) as tracks,
+        max(last_played_at) as last_played_at
+    from counted_tracks
+    group by artist_id
 )
 
 select

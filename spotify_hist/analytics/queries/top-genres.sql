@@ -15,32 +15,17 @@
 -- example: --year 2024
 with
 
-counted as (
-    select track_id, listened_ms, played_at
-    from counted_plays
-),
-
-songs as (
-    select
-        track_id,
-        count(*) as plays,
-        sum(listened_ms) as listened_ms,
-        max(played_at) as last_played_at
-    from counted
-    group by track_id
-),
-
 artists as (
     select
-        v_songs.artist_id,
-        v_songs.artist,
-        sum(songs.plays) as plays,
-        sum(songs.listened_ms) as listened_ms,
-        count(*) as tracks,
-        max(songs.last_played_at) as last_played_at
-    from songs
-    inner join v_songs on songs.track_id = v_songs.track_id
-    group by v_songs.artist_id, v_songs.artist
+        artist_id,
+        artist,
+        sum(plays) as plays,
+        sum(listened_ms) as listened_ms,
+        count(distinct track_id) as tracks,
+        max(last_played_at) as last_played_at
+    from counted_tracks
+    where artist_id is not null
+    group by artist_id, artist
 ),
 
 placed as (

@@ -15,19 +15,14 @@
 -- example: --year 2024 --limit 10
 with
 
-counted as (
-    select track_id, album_id, listened_ms, played_at
-    from counted_plays
-),
-
 versions as (
     select
         track_id,
         album_id,
-        count(*) as plays,
+        sum(plays) as plays,
         sum(listened_ms) as listened_ms,
-        max(played_at) as last_played_at
-    from counted
+        max(last_played_at) as last_played_at
+    from counted_tracks
     group by track_id, album_id
 ),
 

@@ -33,33 +33,27 @@ half_hours as (
 ),
 
 around as (
-    select half_hour, 1 as is_within, null as near_from_at, null as near_until_at from half_hours
+    select half_hour, first_at - interval 30 minutes as from_at, null as until_at from half_hours
     union all
-    select half_hour - 1, 0, first_at - interval 30 minutes, null from half_hours
+    select half_hour - 1, first_at - interval 30 minutes, null from half_hours
     union all
-    select half_hour + 1, 0, null, last_at + interval 30 minutes from half_hours
+    select half_hour + 1, null, last_at + interval 30 minutes from half_hours
 ),
 
 near as (
-    select
-        half_hour,
-        max(is_within) as is_within,
-        max(near_from_at) as near_from_at,
-        max(near_until_at) as near_until_at
+    select half_hour, min(from_at) as from_at, max(until_at) as until_at
     from around
     group by half_hour
 ),
 
 everyone as (
     select
-        plays.track_id,
+        plays.track_key,
         extract(year from plays.local_at) as year,
         count(*) as plays,
         sum(plays.listened_ms) as listened_ms,
         count(*) filter (
-            where near.is_within = 1
-            or plays.played_at >= near.near_from_at
-            or plays.played_at <= near.near_until_at
+            where plays.played_at >= near.from_at or plays.played_at <= near.until_at
         ) as near_plays
     from counted_plays as plays
     left join near on floor(extract(epoch from plays.played_at) / 1800)::bigint = near.half_hour
@@ -68,32 +62,32 @@ everyone as (
 
 years as (
     select
-        everyone.track_id,
+        v_songs.track_id,
         everyone.year,
         everyone.plays,
         row_number() over (
             partition by everyone.year
             order by
                 everyone.plays desc, coalesce(everyone.listened_ms, 0) desc, v_songs.track,
-                v_songs.artist, everyone.track_id
+                v_songs.artist, v_songs.track_id
         ) as place
     from everyone
-    left join v_songs on everyone.track_id = v_songs.track_id
+    left join v_songs on everyone.track_key = v_songs.track_key
 ),
 
 tracks as (
     select
-        track_id,
+        track_key,
         sum(plays) as plays,
         coalesce(sum(listened_ms), 0) as listened_ms,
         sum(near_plays) as near_plays
     from everyone
-    group by track_id
+    group by track_key
 ),
 
 ranked as (
     select
-        tracks.track_id,
+        v_songs.track_id,
         v_songs.track || coalesce(' - ' || v_songs.artist, '') as name,
         tracks.plays,
         tracks.near_plays,
@@ -101,10 +95,10 @@ ranked as (
         row_number() over (
             order by
                 tracks.plays desc, tracks.listened_ms desc, v_songs.track, v_songs.artist,
-                tracks.track_id
+                v_songs.track_id
         ) as place
     from tracks
-    left join v_songs on tracks.track_id = v_songs.track_id
+    left join v_songs on tracks.track_key = v_songs.track_key
 ),
 
 total as (

@@ -1,9 +1,12 @@
--- grain: one id that plays count under (track_id), with its names and its URI where Spotify knows it
+-- grain: one id that plays count under (track_id), with its names, its keys (numbers
+-- that stand for ids) and its URI where Spotify knows it
 create or replace temp view v_songs as
 select
     track_id,
+    hash(track_id) as track_key,
     max(track) as track,
     max(artist_id) as artist_id,
+    case when max(artist_id) is not null then hash(max(artist_id)) end as artist_key,
     max(artist) as artist,
     case
         when track_id not like 'local:%'
