@@ -16,7 +16,7 @@ from spotify_hist.store import listeners, reconcile
 from spotify_hist.store.kept_open import once
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from spotify_hist.analytics.header import Query
     from spotify_hist.analytics.params import Value
@@ -73,9 +73,10 @@ def meant(
     given = {"given": text[:_LONGEST], "id": named[1] if named else text[:_LONGEST]}
     once(connection, "name_key", partial(reconcile.prepare, connection))  # compares names
     scope.put(connection, "heard_tracks", _heard(connection, user_id))
-    row = connection.execute(_statement(entity), given).fetchone()
-    if row is not None:
-        return str(row[0]), str(row[1])
+    candidates = dict(connection.execute(_statement(entity), given).fetchall())
+    if candidates:
+        id_ = _most_played(connection, entity, list(candidates))
+        return id_, candidates[id_]
     near = connection.execute(_statement(f"{entity}_near"), {"given": given["given"]}).fetchall()
     hint = "Did you mean " + " or ".join(f"'{name}'" for (name,) in near) + "?"
     raise UsageError(
@@ -83,6 +84,20 @@ def meant(
         hint=hint if near else "Look for it with the question 'search'.",
         code="not_found",
     )
+
+
+def _most_played(connection: Connection, entity: str, ids: Sequence[str]) -> str:
+    """The one of several ids, in order, that kept plays are of most often."""
+    if len(ids) == 1:
+        return ids[0]
+    # Told one by one, they are looked for while the plays are read.
+    counted = connection.execute(
+        f"select {entity}_id from kept_plays "  # noqa: S608 - one of three words
+        f"where {entity}_id in ({', '.join('?' * len(ids))}) "
+        f"group by {entity}_id order by count(*) desc, {entity}_id limit 1",
+        ids,
+    ).fetchone()
+    return str(counted[0]) if counted else ids[0]
 
 
 @cache

@@ -15,8 +15,8 @@ with
 
 theirs as (
     select
-        play_id, played_at, local_at, track_id, track, album_id, album, listened_ms, reason_start,
-        reason_end
+        play_id, played_at, local_at, half_hour, track_id, track, album_id, album, listened_ms,
+        reason_start, reason_end
     from counted_plays
     where artist_id = $artist
 ),
@@ -25,25 +25,21 @@ theirs as (
 -- before and after it depends on the minutes.
 half_hours as (
     select
-        floor(extract(epoch from played_at) / 1800)::bigint as half_hour,
+        half_hour,
         min(played_at) as first_at,
         max(played_at) as last_at
     from theirs
     group by 1
 ),
 
-around as (
-    select half_hour, first_at - interval 30 minutes as from_at, null as until_at from half_hours
-    union all
-    select half_hour - 1, first_at - interval 30 minutes, null from half_hours
-    union all
-    select half_hour + 1, null, last_at + interval 30 minutes from half_hours
-),
-
 near as (
-    select half_hour, min(from_at) as from_at, max(until_at) as until_at
-    from around
-    group by half_hour
+    select
+        half_hours.half_hour + steps.n as half_hour,
+        min(case when steps.n <= 0 then half_hours.first_at - interval 30 minutes end) as from_at,
+        max(case when steps.n > 0 then half_hours.last_at + interval 30 minutes end) as until_at
+    from half_hours
+    cross join (values (-1), (0), (1)) as steps (n)
+    group by 1
 ),
 
 everyone as (
@@ -56,7 +52,7 @@ everyone as (
             where plays.played_at >= near.from_at or plays.played_at <= near.until_at
         ) as near_plays
     from counted_plays as plays
-    left join near on floor(extract(epoch from plays.played_at) / 1800)::bigint = near.half_hour
+    left join near on plays.half_hour = near.half_hour
     group by 1, 2
 ),
 

@@ -15,10 +15,7 @@ with
 
 counted as (
     select
-        track_id,
-        album_id,
-        album,
-        artist,
+        track_key,
         listened_ms,
         reason_end,
         played_at,
@@ -29,25 +26,21 @@ counted as (
     from counted_plays
 ),
 
-songs as (
-    select
-        counted.track_id,
-        count(*) as plays,
-        sum(counted.listened_ms) as listened_ms
-    from counted
-    group by counted.track_id
+versions as (
+    select track_id, track_key, track, artist_id, artist, album_id, album, plays
+    from counted_tracks
 ),
 
 named as (
     select
-        songs.track_id,
-        v_songs.track || coalesce(' - ' || v_songs.artist, '') as name,
-        v_songs.artist_id,
-        v_songs.artist,
-        songs.plays,
-        songs.listened_ms
-    from songs
-    left join v_songs on songs.track_id = v_songs.track_id
+        track_id,
+        track_key,
+        max(track) || coalesce(' - ' || max(artist), '') as name,
+        max(artist_id) as artist_id,
+        max(artist) as artist,
+        sum(plays) as plays
+    from versions
+    group by track_id, track_key
 ),
 
 by_artist as (
@@ -57,8 +50,8 @@ by_artist as (
 ),
 
 by_album as (
-    select album_id, max(album) || coalesce(' - ' || max(artist), '') as name, count(*) as plays
-    from counted
+    select album_id, max(album) || coalesce(' - ' || max(artist), '') as name, sum(plays) as plays
+    from versions
     where album_id is not null
     group by album_id
 ),
@@ -92,7 +85,6 @@ total as (
     select
         count(*) as plays,
         round(coalesce(sum(listened_ms), 0) / 3600000.0, 2) as hours,
-        count(distinct album_id) as albums,
         count(reason_end) as ends,
         count(*) filter (where reason_end = 'fwdbtn') as skips,
         min(minute) as first_minute,
@@ -111,23 +103,23 @@ runs as (
 ),
 
 repeats as (
-    select track_id, day, count(*) as plays
+    select track_key, day, count(*) as plays
     from counted
-    group by track_id, day
+    group by track_key, day
 ),
 
 most_repeated as (
     select repeats.day, named.name, repeats.plays
     from (select max(plays) as plays from repeats) as most
     inner join repeats on most.plays = repeats.plays
-    inner join named on repeats.track_id = named.track_id
+    inner join named on repeats.track_key = named.track_key
     qualify row_number() over (
         order by repeats.day, named.name, named.track_id
     ) = 1
 ),
 
 known_tracks as (
-    select distinct track_id
+    select distinct track_key
     from kept_plays
     where played_at < $since::timestamptz
 ),
@@ -140,7 +132,7 @@ new_artists as (
         and by_artist.artist_id not in (
             select v_songs.artist_id
             from known_tracks
-            inner join v_songs on known_tracks.track_id = v_songs.track_id
+            inner join v_songs on known_tracks.track_key = v_songs.track_key
             where v_songs.artist_id is not null
         )
 ),
@@ -155,13 +147,13 @@ biggest_first as (
     select min(counted.day) as day
     from biggest
     inner join named on biggest.artist_id = named.artist_id
-    inner join counted on named.track_id = counted.track_id
+    inner join counted on named.track_key = counted.track_key
 ),
 
 edges as (
-    (select day, track_id, 1 as rank from counted order by played_at, play_id limit 1)
+    (select day, track_key, 1 as rank from counted order by played_at, play_id limit 1)
     union all
-    (select day, track_id, 2 from counted order by played_at desc, play_id desc limit 1)
+    (select day, track_key, 2 from counted order by played_at desc, play_id desc limit 1)
 ),
 
 facts as (
@@ -171,11 +163,11 @@ facts as (
     union all
     select 1, 'totals', 2, 'listened time', hours, 'hours', null from total
     union all
-    select 1, 'totals', 3, 'different tracks', count(track_id), 'tracks', null from songs
+    select 1, 'totals', 3, 'different tracks', count(track_id), 'tracks', null from named
     union all
     select 1, 'totals', 4, 'different artists', count(artist_id), 'artists', null from by_artist
     union all
-    select 1, 'totals', 5, 'different albums', albums, 'albums', null from total
+    select 1, 'totals', 5, 'different albums', count(*), 'albums', null from by_album
     union all
     select 1, 'totals', 6, 'days with music', count(*), 'days', null from by_day
     union all
@@ -256,7 +248,7 @@ facts as (
         case edges.rank when 1 then 'first: ' else 'last: ' end || named.name, null, null,
         edges.day
     from edges
-    left join named on edges.track_id = named.track_id
+    left join named on edges.track_key = named.track_key
 )
 
 select section, rank::integer as rank, name, value, unit, day

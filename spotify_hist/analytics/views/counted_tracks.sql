@@ -14,10 +14,12 @@ told as (
 
 select
     v_tracks.track_id,
+    case when v_tracks.track_id is not null then hash(v_tracks.track_id) end as track_key,
     v_tracks.track,
     v_tracks.artist_id,
     v_tracks.artist,
     v_tracks.album_id,
+    v_tracks.album,
     told.plays,
     told.listened_ms,
     told.last_played_at

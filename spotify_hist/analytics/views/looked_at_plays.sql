@@ -1,12 +1,13 @@
 -- grain: one play that is looked at, with the names of what it counts as, and (own_..., album, uri) of
 -- the very version that was played; old account files call an episode a track, and what their local
--- id is linked to says better
+-- id is linked to says better; half_hour numbers the half hours since 1970
 -- The counting rule, for every question: of the kind asked for, and listened to for at least min_ms.
 -- Where only the API or a scrobbler saw a play its listened time may not be known: it counts (DESIGN 1).
 create or replace temp view {name} as
 select
     *,
-    local_clock(played_at, country) as local_at
+    local_clock(played_at, country) as local_at,
+    epoch_us(played_at) // 1800000000 as half_hour
 from (
     select
         plays.play_id,
