@@ -119,7 +119,7 @@ most_repeated as (
 ),
 
 known_tracks as (
-    select distinct track_key
+    select distinct told_id
     from kept_plays
     where played_at < $since::timestamptz
 ),
@@ -130,10 +130,10 @@ new_artists as (
     where
         by_artist.artist_id is not null
         and by_artist.artist_id not in (
-            select v_songs.artist_id
+            select v_tracks.artist_id
             from known_tracks
-            inner join v_songs on known_tracks.track_key = v_songs.track_key
-            where v_songs.artist_id is not null
+            inner join v_tracks on known_tracks.told_id = v_tracks.told_id
+            where v_tracks.artist_id is not null
         )
 ),
 
@@ -156,25 +156,46 @@ edges as (
     (select day, track_key, 2 from counted order by played_at desc, play_id desc limit 1)
 ),
 
+known as (
+    select count(artist_id) as artists, (select count(*) from new_artists) as new_artists
+    from by_artist
+),
+
+-- The facts that are one number each.
+numbers as (
+    select
+        wanted.*,
+        case wanted.section_order * 10 + wanted.rank
+            when 11 then total.plays
+            when 12 then total.hours
+            when 13 then (select count(track_id) from named)
+            when 14 then known.artists
+            when 15 then (select count(*) from by_album)
+            when 16 then (select count(*) from by_day)
+            when 17 then round(total.skips / nullif(total.ends, 0)::double, 4)
+            when 91 then known.new_artists
+            when 92 then round(known.new_artists / nullif(known.artists, 0)::double, 4)
+        end::double as value
+    from (
+        values
+            (1, 'totals', 1, 'plays', 'plays'),
+            (1, 'totals', 2, 'listened time', 'hours'),
+            (1, 'totals', 3, 'different tracks', 'tracks'),
+            (1, 'totals', 4, 'different artists', 'artists'),
+            (1, 'totals', 5, 'different albums', 'albums'),
+            (1, 'totals', 6, 'days with music', 'days'),
+            (1, 'totals', 7, 'skipped, of plays whose end is known', 'share'),
+            (9, 'discoveries', 1, 'artists never heard before', 'artists'),
+            (9, 'discoveries', 2, 'of all artists', 'share')
+    ) as wanted (section_order, section, rank, name, unit)
+    cross join total
+    cross join known
+),
+
 facts as (
-    select 1 as section_order, 'totals' as section, 1 as rank, 'plays' as name,
-        plays::double as value, 'plays' as unit, null::date as day
-    from total
-    union all
-    select 1, 'totals', 2, 'listened time', hours, 'hours', null from total
-    union all
-    select 1, 'totals', 3, 'different tracks', count(track_id), 'tracks', null from named
-    union all
-    select 1, 'totals', 4, 'different artists', count(artist_id), 'artists', null from by_artist
-    union all
-    select 1, 'totals', 5, 'different albums', count(*), 'albums', null from by_album
-    union all
-    select 1, 'totals', 6, 'days with music', count(*), 'days', null from by_day
-    union all
-    select 1, 'totals', 7, 'skipped, of plays whose end is known', round(skips / ends::double, 4),
-        'share', null
-    from total
-    where ends > 0
+    select section_order, section, rank, name, value, unit, null::date as day
+    from numbers
+    where value is not null
     union all
     select 2, 'top artists', row_number() over (order by plays desc, name, artist_id), name, plays,
         'plays', null
@@ -219,15 +240,6 @@ facts as (
     union all
     select 8, 'records', 3, 'most often on one day: ' || name, plays, 'plays', day
     from most_repeated
-    union all
-    select 9, 'discoveries', 1, 'artists never heard before', count(*), 'artists', null
-    from new_artists
-    union all
-    select 9, 'discoveries', 2, 'of all artists', round(new.artists / known.artists::double, 4),
-        'share', null
-    from (select count(*) as artists from new_artists) as new
-    cross join (select count(artist_id) as artists from by_artist) as known
-    where known.artists > 0
     union all
     select 9, 'discoveries', 3, 'the biggest: ' || biggest.name, biggest.plays, 'plays',
         biggest_first.day
