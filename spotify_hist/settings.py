@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import os
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -255,10 +254,12 @@ def _read_toml(path: Path) -> dict[str, Any]:
     """config.toml flattened to `section.name` keys; {} where there is no file."""
     try:
         with path.open("rb") as file:
+            import tomllib
+
             tree = tomllib.load(file)
     except FileNotFoundError:
         return {}
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # of what is no TOML, or no UTF-8
         raise SettingsError(
             f"Cannot read {path}: {error}", hint="Mend or remove that file."
         ) from None

@@ -5,7 +5,6 @@ Never runs one, and imports no database.
 
 from __future__ import annotations
 
-import difflib
 from functools import cache
 from importlib import resources
 
@@ -31,6 +30,8 @@ def names() -> tuple[str, ...]:
 def load(name: str) -> Query:
     """One question; UnknownQuery with the nearest names where there is none."""
     if name not in names():
+        import difflib
+
         close = difflib.get_close_matches(name, names(), n=3)
         hint = f"Did you mean {' or '.join(close)}?" if close else "List them: query --list."
         raise UnknownQuery(f"There is no question called '{name}'.", hint=hint)

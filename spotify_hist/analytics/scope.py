@@ -127,7 +127,8 @@ def make(
         put(connection, "estimates", _view("estimates"), scope.estimated)
     if "local_clock" in needed:
         # What the clocks of a zone showed takes some milliseconds to find out.
-        asked = [sql or "local_at", *(statements[each] for each in needed - _PLAYS)]
+        handing_on = {"local_clock", *_PLAYS}
+        asked = [sql or "local_at", *(statements[each] for each in needed - handing_on)]
         is_told = any("local_" in each for each in asked)
         clock = _clock(scope) if is_told else "make_timestamp(epoch_us(played_at))"
         statements["local_clock"] = statements["local_clock"].replace("{clock}", clock)
