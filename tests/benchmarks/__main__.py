@@ -16,8 +16,9 @@ from .data import write_export
 from .importing import importing, large
 from .measure import Ceiling, Comparison, heading
 from .polling import polling
+from .serving import serving
 
-BENCHMARKS = ("import", "query", "poll", "questions", "large")
+BENCHMARKS = ("import", "query", "poll", "questions", "serve", "large")
 ORDINARY = ("import", "query", "poll")  # the others take many minutes
 
 
@@ -40,7 +41,7 @@ def main() -> int:
     results: list[Comparison | Ceiling] = []
     with tempfile.TemporaryDirectory(prefix="spotify-hist-bench-") as name:
         directory = Path(name)
-        if {"import", "large", "query", "questions"} & {*which}:
+        if {"import", "large", "query", "questions", "serve"} & {*which}:
             export = write_export(directory / "import", options.import_rows, now)
             if "import" in which:
                 results.extend(importing(directory, export, options.runs))
@@ -48,6 +49,8 @@ def main() -> int:
                 results.extend(querying(directory, export, options.runs))
             if "questions" in which:
                 results.extend(questions(directory, export, options.runs))
+            if "serve" in which:
+                results.extend(serving(directory, export, options.runs))
             if "large" in which:
                 results.extend(large(directory, export, options.runs))
         if "poll" in which:

@@ -112,7 +112,7 @@ def seconds(command: Sequence[str]) -> float:
 def run(command: Sequence[str], environ: Mapping[str, str] | None = None) -> str:
     """The command's stdout; its stderr is shown where it fails."""
     done = subprocess.run(
-        command, capture_output=True, text=True, env=_environment(environ), check=False
+        command, capture_output=True, text=True, env=environment(environ), check=False
     )
     if done.returncode:
         raise RuntimeError(f"{command} ended with {done.returncode}: {done.stderr}")
@@ -124,7 +124,7 @@ def usage(command: Sequence[str], environ: Mapping[str, str] | None = None) -> U
     started = time.perf_counter()
     launcher = [sys.executable, "-S", "-E", str(HERE / "launch.py"), *command]
     done = subprocess.run(
-        launcher, capture_output=True, text=True, env=_environment(environ), check=True
+        launcher, capture_output=True, text=True, env=environment(environ), check=True
     )
     elapsed_s = time.perf_counter() - started
     told = json.loads(done.stdout)
@@ -133,7 +133,8 @@ def usage(command: Sequence[str], environ: Mapping[str, str] | None = None) -> U
     return Usage(elapsed_s, told["cpu_s"], told["maxrss"] * _RSS_UNIT / 1e6)
 
 
-def _environment(more: Mapping[str, str] | None) -> dict[str, str]:
+def environment(more: Mapping[str, str] | None) -> dict[str, str]:
+    """This process's environment without settings of ours, and with `more`."""
     # PYTHONDONTWRITEBYTECODE and its like would charge our side alone for compiling.
     foreign = ("SPOTIFY_HIST_", "PYTHON")
     ours = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
