@@ -19,24 +19,21 @@ from spotify_hist.store import identity, ignoring
 from spotify_hist.store.kept_open import left_on, once
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from spotify_hist.store.database import Connection
 
-# Views that hold the values of a scope; all others are files.
+_FOLDER = resources.files("spotify_hist.analytics.views")
+# Views of one SELECT that holds values of a scope.
 _SELECTED = {
     "left_out_days",
     "asked_period",
-    "kept_plays",
-    "counted_plays",
-    "earlier_plays",
-    "household_plays",
     "sittings",
     "known_gaps",
     "open_gaps",
 }
-# Views of plays that are looked at: they name local time only to hand it on.
+# Views of plays that are looked at, made of one file: they name local time only to hand it on.
 _PLAYS = {"kept_plays", "counted_plays", "earlier_plays", "household_plays"}
 # Views and macros in the order in which one stands on another.
 _STEPS = (
@@ -120,24 +117,24 @@ def make(
     `open_gaps`, and the other views and macros: those that `sql` names and what they stand on, or
     all of them where there is none."""
     once(connection, "identity", partial(identity.use, connection))
-    statements = dict(_statements(connection, scope, wants_estimates=wants_estimates))
-    needed = set(statements) if sql is None else _named(sql, statements)
+    statement = partial(_statement, connection, scope, wants_estimates=wants_estimates)
+    possible = [name for name in _STEPS if _is_possible(scope, name)]
+    if sql is None:
+        needed = {name: statement(name) for name in possible}
+    else:
+        needed = _named(sql, possible, statement)
     if wants_estimates:
-        put(connection, "v_tracks", statements["v_tracks"])
+        put(connection, "v_tracks", statement("v_tracks"))
         put(connection, "estimates", _view("estimates"), scope.estimated)
     if "local_clock" in needed:
         # What the clocks of a zone showed takes some milliseconds to find out.
-        handing_on = {"local_clock", *_PLAYS}
-        asked = [sql or "local_at", *(statements[each] for each in needed - handing_on)]
-        is_told = any("local_" in each for each in asked)
+        asked = (each for name, each in needed.items() if name not in {"local_clock", *_PLAYS})
+        is_told = any("local_" in each for each in (sql or "local_at", *asked))
         clock = _clock(scope) if is_told else "make_timestamp(epoch_us(played_at))"
-        statements["local_clock"] = statements["local_clock"].replace("{clock}", clock)
-    if "left_out_days" in needed:
-        days = statements["left_out_days"].replace("{days}", _days_left_out(scope))
-        statements["left_out_days"] = days
-    for name, statement in statements.items():
+        needed["local_clock"] = needed["local_clock"].replace("{clock}", clock)
+    for name in possible:
         if name in needed:
-            put(connection, name, statement)
+            put(connection, name, needed[name])
 
 
 def put(
@@ -154,63 +151,71 @@ def put(
         left[name] = made
 
 
-def _named(sql: str, statements: Mapping[str, str]) -> set[str]:
-    """The names among `statements` that stand in `sql`, or in a statement that is needed for it."""
-    found: set[str] = set()
+def _named(sql: str, possible: Sequence[str], statement: Callable[[str], str]) -> dict[str, str]:
+    """{name: what makes it} of the names that stand in `sql`, or in what makes one that does."""
+    found: dict[str, str] = {}
     texts = [sql]
     while texts:
         text = texts.pop()
-        new = {name for name in statements if name not in found and name in text}
-        found |= new
-        texts += [statements[name] for name in new]
+        for name in possible:
+            if name not in found and name in text:
+                found[name] = statement(name)
+                texts.append(found[name])
     return found
 
 
-def _statements(
-    connection: Connection, scope: Scope, *, wants_estimates: bool
-) -> Iterator[tuple[str, str]]:
-    """(name, what makes it) of every step, in their order."""
-    selected = dict(_selected(connection, scope))
-    for name in _STEPS:
-        if name == "v_tracks":
-            yield name, _view("v_tracks_raw" if scope.is_raw else "v_tracks")
-        elif name == "timed_plays":
-            # A join with estimates that are none would cost each question a fifth of its time.
-            yield name, _view("estimated_lengths" if wants_estimates else "told_lengths")
-        elif name == "local_clock":
-            yield name, "create or replace temp macro local_clock(played_at, country) as {clock}"
-        elif name in _PLAYS:
-            if name in selected:
-                yield name, selected[name]
-        elif name in _SELECTED:
-            yield name, f"create or replace temp view {name} as {selected[name]}"
-        else:
-            yield name, _view(name)
+def _is_possible(scope: Scope, name: str) -> bool:
+    """Whether there is anything that this view could show."""
+    if name == "earlier_plays":
+        return scope.earlier is not None
+    return name != "household_plays" or bool(scope.household)
 
 
-def _selected(connection: Connection, scope: Scope) -> Iterator[tuple[str, str]]:
-    """(name, SQL) of each view that holds the values of a scope."""
-    yield "left_out_days", "select unnest([{days}]::date[]) as day"
-    last = scope.until and scope.until - timedelta(microseconds=1)
-    days = (("first_on", scope.since), ("last_on", last), ("today", scope.now))
-    columns = ", ".join(f"{_day(moment, scope.zone)} as {name}" for name, moment in days)
-    yield "asked_period", f"select {columns}"
-    own = _shown_to(connection, scope, scope.user_id)
-    within = _within(Period(scope.since, scope.until))
-    yield "kept_plays", _plays("kept_plays", scope, own)
-    yield "counted_plays", _plays("counted_plays", scope, f"{own} and {within}")
-    if scope.earlier is not None:
-        yield "earlier_plays", _plays("earlier_plays", scope, f"{own} and {_within(scope.earlier)}")
-    if scope.household:
+def _statement(connection: Connection, scope: Scope, name: str, *, wants_estimates: bool) -> str:
+    """What makes one of the steps."""
+    if name == "v_tracks":
+        return _view("v_tracks_raw" if scope.is_raw else "v_tracks")
+    if name == "timed_plays":
+        # A join with estimates that are none would cost each question a fifth of its time.
+        return _view("estimated_lengths" if wants_estimates else "told_lengths")
+    if name == "local_clock":
+        return "create or replace temp macro local_clock(played_at, country) as {clock}"
+    if name in _PLAYS:
+        return _plays(name, scope, _conditions(connection, scope, name))
+    if name in _SELECTED:
+        return f"create or replace temp view {name} as {_selected(scope, name)}"
+    return _view(name)
+
+
+def _selected(scope: Scope, name: str) -> str:
+    """The SELECT of a view that holds values of a scope."""
+    if name == "left_out_days":
+        return f"select unnest([{_days_left_out(scope)}]::date[]) as day"
+    if name == "asked_period":
+        last = scope.until and scope.until - timedelta(microseconds=1)
+        days = (("first_on", scope.since), ("last_on", last), ("today", scope.now))
+        columns = ", ".join(f"{_day(moment, scope.zone)} as {each}" for each, moment in days)
+        return f"select {columns}"
+    if name == "sittings":
+        return f"select * from sittings_of({scope.gap_minutes})"  # noqa: S608 - a number
+    if name == "known_gaps":
+        asked = f"{scope.user_id}, {_instant(scope.since)}, {_instant(scope.until)}"
+        return f"select * from gaps_of({asked})"  # noqa: S608 - quoted
+    return "select * from known_gaps where closed_at is null"
+
+
+def _conditions(connection: Connection, scope: Scope, name: str) -> str:
+    """The conditions of the plays that a view shows."""
+    period = Period(scope.since, scope.until)
+    if name == "household_plays":
         each = (f"({_shown_to(connection, scope, user_id)})" for user_id in scope.household)
-        yield (
-            "household_plays",
-            _plays("household_plays", scope, f"{within} and ({' or '.join(each)})"),
-        )
-    yield "sittings", f"select * from sittings_of({scope.gap_minutes})"  # noqa: S608
-    asked = f"{scope.user_id}, {_instant(scope.since)}, {_instant(scope.until)}"
-    yield "known_gaps", f"select * from gaps_of({asked})"  # noqa: S608
-    yield "open_gaps", "select * from known_gaps where closed_at is null"
+        return f"{_within(period)} and ({' or '.join(each)})"
+    own = _shown_to(connection, scope, scope.user_id)
+    if name == "counted_plays":
+        return f"{own} and {_within(period)}"
+    if name == "earlier_plays" and scope.earlier is not None:
+        return f"{own} and {_within(scope.earlier)}"
+    return own
 
 
 def _plays(name: str, scope: Scope, conditions: str) -> str:
@@ -295,5 +300,4 @@ def _quoted(text: str) -> str:
 
 @cache
 def _view(name: str) -> str:
-    folder = resources.files("spotify_hist.analytics.views")
-    return folder.joinpath(f"{name}.sql").read_text(encoding="utf-8")
+    return _FOLDER.joinpath(f"{name}.sql").read_text(encoding="utf-8")

@@ -24,8 +24,8 @@ def use(connection: Connection) -> None:
     Those kept in the file where nothing has changed since they were made, else made for this
     connection alone; either way they are right.
     """
-    kept = connection.execute(_step("made")).fetchone()
-    if kept is not None and kept[0] == _fingerprint(connection):
+    fingerprint, kept = _fingerprints(connection)
+    if kept == fingerprint:
         connection.execute(_step("use_kept"))
         return
     _make(connection)
@@ -37,9 +37,8 @@ def refresh(connection: Connection) -> bool:
 
     Runs inside the caller's transaction.
     """
-    fingerprint = _fingerprint(connection)
-    kept = connection.execute(_step("made")).fetchone()
-    if kept is not None and kept[0] == fingerprint:
+    fingerprint, kept = _fingerprints(connection)
+    if kept == fingerprint:
         return False
     _make(connection)
     for name in ("clear_kept", "keep", "clear_made"):
@@ -105,9 +104,10 @@ def reset(connection: Connection, entity: str, id_: str) -> bool:
     return bool(taken)
 
 
-def _fingerprint(connection: Connection) -> str:
-    row = connection.execute(_step("fingerprint")).fetchone()
-    return str(row[0]) if row else ""
+def _fingerprints(connection: Connection) -> tuple[str, str | None]:
+    """Of what identities are made of now, and of what those kept were made of."""
+    fingerprint, kept = connection.execute(_step("fingerprint")).fetchall()[0]
+    return str(fingerprint), kept
 
 
 def _make(connection: Connection) -> None:

@@ -3,21 +3,23 @@
 -- them is changed.
 
 -- step: fingerprint
--- The state of all that identities are made of. DuckDB's hashes may differ between its versions:
--- then they are made anew once.
-select concat_ws(
-    ' ', version(),
-    (select count(*) || ':' || bit_xor(hash(
-        track_id, kind, title, artist_id, album_id, duration_ms, isrc
-    )) from tracks),
-    (select count(*) || ':' || bit_xor(hash(artist_id, name)) from artists),
-    (select count(*) || ':' || bit_xor(hash(album_id, name, release_date, image_url)) from albums),
-    (select count(*) || ':' || bit_xor(hash(entity, local_id, spotify_id)) from track_links),
-    (select count(*) || ':' || bit_xor(hash(entity, id, into_id)) from identity_rules)
-);
-
--- step: made
-select fingerprint from identities_made;
+-- The state of all that identities are made of, and the one that those kept were made of. DuckDB's
+-- hashes may differ between its versions: then they are made anew once.
+select
+    concat_ws(
+        ' ', version(),
+        (select count(*) || ':' || bit_xor(hash(
+            track_id, kind, title, artist_id, album_id, duration_ms, isrc
+        )) from tracks),
+        (select count(*) || ':' || bit_xor(hash(artist_id, name)) from artists),
+        (
+            select count(*) || ':' || bit_xor(hash(album_id, name, release_date, image_url))
+            from albums
+        ),
+        (select count(*) || ':' || bit_xor(hash(entity, local_id, spotify_id)) from track_links),
+        (select count(*) || ':' || bit_xor(hash(entity, id, into_id)) from identity_rules)
+    ) as fingerprint,
+    (select max(fingerprint) from identities_made) as kept_fingerprint;
 
 -- step: macros
 -- A title without what tells one release of a recording from another: remasters and the guests,
