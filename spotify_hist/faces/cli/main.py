@@ -103,7 +103,9 @@ def main() -> NoReturn:
     # again takes a twentieth of a short command's time.
     gc.set_threshold(_MADE_AT_START)
     write_any_text()
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    gc.freeze()  # nor are they looked through at the end: the process gives them all back
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
