@@ -34,7 +34,7 @@ CHOICES: dict[str, list[object]] = {
     "travel": [True, False],
     "timezone": ["UTC", "Europe/Berlin", "Pacific/Apia"],
     "gap": [1, 30],
-    "with": ["previous", "same-last-year"],
+    "with": ["previous", "year-before"],
 }
 
 

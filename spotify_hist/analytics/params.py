@@ -124,10 +124,9 @@ SHARED: Mapping[str, Param] = {
         Param(
             "since",
             "text",
-            "Start of the period, included: a date (2024-06-01), a month (2024-06), a year (2024), "
-            "today, yesterday, last-month, last-year, or 90d for the last 90 days.",
+            "From when on: 2024-06-01, 2024-06, 2024, 90d, yesterday, last-month or last-year.",
         ),
-        Param("until", "text", "End of the period, left out: in the same forms as since."),
+        Param("until", "text", "Until when, not included; in the same forms."),
         Param("days", "integer", "The last N days, up to now.", minimum=1, maximum=36_500),
         Param("year", "integer", "One calendar year.", minimum=2006, maximum=2100),
         Param("timezone", "text", "IANA time zone, such as Europe/Berlin."),
@@ -141,8 +140,7 @@ SHARED: Mapping[str, Param] = {
         Param(
             "min_ms",
             "integer",
-            "Shortest listened time that counts, in milliseconds. Plays whose listened time is not "
-            "known count too.",
+            "Shortest listened time that counts, in milliseconds; where it is unknown, it counts.",
             default=30_000,
             minimum=0,
             maximum=86_400_000,
@@ -174,14 +172,13 @@ SHARED: Mapping[str, Param] = {
         Param(
             "raw",
             "boolean",
-            "The unmerged truth: every id for itself, nothing hidden by ignore rules.",
+            "Every id for itself, and nothing hidden by ignore rules.",
             default=False,
         ),
         Param(
             "travel",
             "boolean",
-            "Take days and hours in the zone of the country a play was heard in, where it has just "
-            "one.",
+            "Go by the clocks of the country a play was heard in, where it has just one zone.",
             default=False,
         ),
         Param("limit", "integer", "Most rows to return.", default=20, minimum=1, maximum=1000),
