@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 # What changes the views and tables that a question stands on.
 CHOICES: dict[str, list[object]] = {
+    # What one listener alone played, and slips: nobody is told what others heard.
+    "artist": ["Ann", "Bob", "Bbo"],
+    "track": ["Alpha", "Gamma", "Gamna", "Alpha - Ann"],
+    "album": ["One", "Two", "Tow"],
     "user": ["me", "other"],
     "year": [2023, 2024],
     "kind": ["track", "episode", "all"],

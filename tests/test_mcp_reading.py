@@ -11,7 +11,12 @@ import pytest
 import server_kit as kit
 from mcp import Client
 from mcp.shared.exceptions import MCPError
-from mcp_types import TextContent, TextResourceContents
+from mcp_types import (
+    PromptReference,
+    ResourceTemplateReference,
+    TextContent,
+    TextResourceContents,
+)
 
 from spotify_hist.analytics import catalogue
 from spotify_hist.analytics.sql import promised
@@ -221,3 +226,66 @@ def test_the_prompts_are_in_the_order_in_which_they_are_listed() -> None:
     """Alphabetical, as clients show them."""
     names = [each.name for each in prompts.PROMPTS]
     assert names == sorted(names)
+
+
+def completed(
+    home: Path, ref: PromptReference | ResourceTemplateReference, **typed: str
+) -> list[str]:
+    """What is offered for one argument."""
+    [(name, value)] = typed.items()
+
+    async def use(client: Client) -> list[str]:
+        return (await client.complete(ref, {"name": name, "value": value})).completion.values
+
+    return with_client(home, use)
+
+
+STORY = PromptReference(type="ref/prompt", name="artist_story")
+REVIEW = PromptReference(type="ref/prompt", name="year_in_review")
+
+
+def test_artists_are_offered_by_a_part_of_their_name(home: Path) -> None:
+    """In any case and without accents; all of them, most played first, where nothing is typed."""
+    assert completed(home, STORY, artist="bjo") == ["Björk"]
+    assert completed(home, STORY, artist="canada") == ["Boards of Canada"]
+    assert completed(home, STORY, artist="nobody") == []
+    assert completed(home, STORY, artist="")[0] == "Björk"
+
+
+def test_only_years_with_plays_are_offered(home: Path) -> None:
+    """There is one in this history."""
+    assert completed(home, REVIEW, year="") == ["2024"]
+    assert completed(home, REVIEW, year="20") == ["2024"]
+    assert completed(home, REVIEW, year="19") == []
+
+
+def test_numbers_that_could_be_any_are_not_offered(home: Path) -> None:
+    """Nor is an argument that the prompt does not have."""
+    habits = PromptReference(type="ref/prompt", name="listening_habits")
+    assert completed(home, habits, days="3") == []
+    assert completed(home, STORY, year="") == []
+
+
+def test_the_names_of_questions_are_offered(home: Path) -> None:
+    """With hyphens or underscores."""
+    question = ResourceTemplateReference(type="ref/resource", uri="spotify-hist://questions/{name}")
+    assert completed(home, question, name="top-a") == [
+        "top_albums",
+        "top_artists",
+        "top_audiobooks",
+    ]
+    assert len(completed(home, question, name="")) == len(catalogue.names())
+
+
+@pytest.mark.parametrize(
+    ("ref", "said"),
+    [
+        (PromptReference(type="ref/prompt", name="nothing"), "There is no prompt 'nothing'"),
+        (ResourceTemplateReference(type="ref/resource", uri="file:///{name}"), "nothing to comp"),
+    ],
+)
+def test_what_does_not_exist_has_no_completions(
+    home: Path, ref: PromptReference | ResourceTemplateReference, said: str
+) -> None:
+    """It is an error of the caller."""
+    refused(home, lambda client: client.complete(ref, {"name": "name", "value": ""}), said)

@@ -19,7 +19,7 @@ from mcp.shared.exceptions import MCPError
 
 from spotify_hist import __version__
 from spotify_hist.errors import SpotifyHistError, UnknownQuery, UsageError
-from spotify_hist.faces.server import charts, prompts, resources
+from spotify_hist.faces.server import charts, completions, prompts, resources
 from spotify_hist.faces.server import tools as registry
 from spotify_hist.faces.server.replies import where
 from spotify_hist.faces.server.text import as_text
@@ -89,6 +89,9 @@ def build(tools: Tools) -> Server[dict[str, object]]:
     async def get_prompt(_: Context, params: types.GetPromptRequestParams) -> types.GetPromptResult:
         return _written(tools, params)
 
+    async def complete(_: Context, params: types.CompleteRequestParams) -> types.CompleteResult:
+        return await _completed(tools, params)
+
     server = Server(
         "spotify-hist",
         version=__version__,
@@ -103,6 +106,7 @@ def build(tools: Tools) -> Server[dict[str, object]]:
         on_read_resource=read,
         on_list_prompts=list_prompts,
         on_get_prompt=get_prompt,
+        on_completion=complete,
     )
     server.extensions[charts.EXTENSION_ID] = {}
     return server
@@ -155,6 +159,23 @@ def _written(tools: Tools, params: types.GetPromptRequestParams) -> types.GetPro
     return types.GetPromptResult(description=prompt.description, messages=[message])
 
 
+async def _completed(tools: Tools, params: types.CompleteRequestParams) -> types.CompleteResult:
+    ref, typed = params.ref, params.argument
+    try:
+        if isinstance(ref, types.PromptReference):
+            found = await completions.of_prompt(tools, ref.name, typed.name, typed.value)
+        else:
+            found = completions.of_address(ref.uri, typed.name, typed.value)
+    except UsageError as error:
+        raise MCPError(types.INVALID_PARAMS, f"{error.message} {error.hint}".strip()) from None
+    except SpotifyHistError as error:
+        raise MCPError(types.INTERNAL_ERROR, _in_words(error)) from None
+    values = found[: completions.MOST]
+    return types.CompleteResult(
+        completion=types.Completion(values=values, has_more=len(found) > len(values))
+    )
+
+
 def _only_page(page: Page) -> None:
     if page is not None and page.cursor is not None:
         raise MCPError(types.INVALID_PARAMS, "This list has one page and no cursor.")
@@ -195,7 +216,7 @@ def _resource(resource: Resource) -> types.Resource:
 
 
 _TEMPLATE = types.ResourceTemplate(
-    uri_template=resources.QUESTION + "{name}",
+    uri_template=resources.ONE_QUESTION,
     name="question",
     title="One question",
     description="The arguments and columns of one question, by the name of its tool.",

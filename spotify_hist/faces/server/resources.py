@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 MARKDOWN, JSON = "text/markdown", "application/json"
 QUESTION = "spotify-hist://questions/"
+ONE_QUESTION = QUESTION + "{name}"  # a URI template
 _SOURCES = re.compile(r" ?\((?:FACTS|DESIGN)[^)]*\)")
 
 
