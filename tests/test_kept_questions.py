@@ -105,3 +105,16 @@ def test_a_question_asked_again_makes_nothing_anew(home: Path, kept: KeptOpen) -
         assert left_on(connection) == before
         assert "counted_plays" in before
         assert "estimates" in before
+
+
+def test_names_that_one_listener_played_are_not_told_to_the_next(
+    home: Path, kept: KeptOpen
+) -> None:
+    """Whoever asked before on the same connection."""
+    settings = settings_of(home)
+    for user in ("me", "other", "me", "other"):
+        given: dict[str, object] = {"user": user, "artist": "Dee"}
+        answer = _asked(kept, settings, "artist", given)
+        assert isinstance(answer, tuple) is (user == "other")
+        slip = _asked(kept, settings, "artist", given | {"artist": "Deee"})
+        assert ("'Dee'" in repr(slip)) is (user == "me")
