@@ -29,8 +29,8 @@ _ID = re.compile(r"((?:local:)?[^:/?]+)(?:\?.*)?$")
 
 
 def looked_in(query: Query) -> str:
-    """The view that `found` looks in; empty where the question names nothing to find."""
-    return "kept_plays" if any(param.type in _ENTITIES for param in query.params) else ""
+    """The views that `found` looks in; empty where the question names nothing to find."""
+    return "kept_plays v_tracks" if any(param.type in _ENTITIES for param in query.params) else ""
 
 
 def found(

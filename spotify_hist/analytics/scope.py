@@ -37,6 +37,7 @@ _SELECTED = {
 _PLAYS = {"kept_plays", "counted_plays", "earlier_plays", "household_plays"}
 # Views and macros in the order in which one stands on another.
 _STEPS = (
+    "named_tracks",
     "v_tracks",
     "timed_plays",
     "local_clock",
@@ -124,7 +125,7 @@ def make(
     else:
         needed = _named(sql, possible, statement)
     if wants_estimates:
-        put(connection, "v_tracks", statement("v_tracks"))
+        put(connection, "named_tracks", statement("named_tracks"))
         put(connection, "estimates", _view("estimates"), scope.estimated)
     if "local_clock" in needed:
         # What the clocks of a zone showed takes some milliseconds to find out.
@@ -173,8 +174,8 @@ def _is_possible(scope: Scope, name: str) -> bool:
 
 def _statement(connection: Connection, scope: Scope, name: str, *, wants_estimates: bool) -> str:
     """What makes one of the steps."""
-    if name == "v_tracks":
-        return _view("v_tracks_raw" if scope.is_raw else "v_tracks")
+    if name == "named_tracks":
+        return _view("named_tracks_raw" if scope.is_raw else "named_tracks")
     if name == "timed_plays":
         # A join with estimates that are none would cost each question a fifth of its time.
         return _view("estimated_lengths" if wants_estimates else "told_lengths")

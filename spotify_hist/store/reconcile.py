@@ -45,6 +45,7 @@ def rebuild(
     repeats = "0" if has_own_heads else "count(*) - count(distinct head_id)"
     plain = step["plain"].replace("{repeats}", repeats)
     if not strange and not any(integers(connection, plain, exact | {"changed": changed})):
+        _make_keys(connection, exact)
         return 0, _insert_single(connection, exact)
     is_whole = changed >= known * _WHOLE_SHARE
     if is_whole:
@@ -63,12 +64,20 @@ def rebuild(
     narrowed = "" if is_whole else "and record_id in (select record_id from scope)"
     (shared,) = integers(connection, "select count(*) from shared")
     unshared = " and play_id not in (select play_id from shared)" if shared else ""
+    _make_keys(connection, where, narrowed)
     made = _insert_single(connection, where, narrowed + unshared)
     if shared:
         made += integers(connection, step["insert_merged"].replace("{narrowed}", narrowed), where)[
             0
         ]
     return former, made
+
+
+def _make_keys(connection: Connection, where: dict[str, object], narrowed: str = "") -> None:
+    """Make the numbers of the tracks that plays are inserted of: one by one they would cost a large
+    import a tenth of its time."""
+    statement = sql.load("reconcile")["track_keys"].replace("{narrowed}", narrowed)
+    connection.execute(statement, where)
 
 
 def _insert_single(connection: Connection, where: dict[str, object], narrowed: str = "") -> int:

@@ -119,7 +119,7 @@ most_repeated as (
 ),
 
 known_tracks as (
-    select distinct told_id
+    select distinct told_key
     from kept_plays
     where played_at < $since::timestamptz
 ),
@@ -130,10 +130,10 @@ new_artists as (
     where
         by_artist.artist_id is not null
         and by_artist.artist_id not in (
-            select v_tracks.artist_id
+            select named_tracks.artist_id
             from known_tracks
-            inner join v_tracks on known_tracks.told_id = v_tracks.told_id
-            where v_tracks.artist_id is not null
+            inner join named_tracks on known_tracks.told_key = named_tracks.told_key
+            where named_tracks.artist_id is not null
         )
 ),
 

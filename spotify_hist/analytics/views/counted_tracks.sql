@@ -4,24 +4,24 @@ with
 
 told as (
     select
-        told_id,
+        told_key,
         count(*) as plays,
         sum(listened_ms) as listened_ms,
         max(played_at) as last_played_at
     from counted_plays
-    group by told_id
+    group by told_key
 )
 
 select
-    v_tracks.track_id,
-    case when v_tracks.track_id is not null then hash(v_tracks.track_id) end as track_key,
-    v_tracks.track,
-    v_tracks.artist_id,
-    v_tracks.artist,
-    v_tracks.album_id,
-    v_tracks.album,
+    tracks.track_id,
+    tracks.track_key,
+    tracks.track,
+    tracks.artist_id,
+    tracks.artist,
+    tracks.album_id,
+    tracks.album,
     told.plays,
     told.listened_ms,
     told.last_played_at
 from told
-left join v_tracks on told.told_id = v_tracks.told_id
+left join named_tracks as tracks on told.told_key = tracks.told_key

@@ -22,7 +22,7 @@ hours as (
 ),
 
 near as (
-    select user_id, play_id, track_id, played_at, ms_played
+    select user_id, play_id, track_key, played_at, ms_played
     from plays
     semi join hours on epoch_us(plays.played_at) // 3600000000 = hours.hour
     where list_contains($user_ids, user_id)
@@ -30,7 +30,7 @@ near as (
 
 following as (
     select
-        play_id, track_id, ms_played,
+        play_id, track_key, ms_played,
         (
             epoch_us(played_at)
             - lag(epoch_us(played_at)) over (partition by user_id order by played_at, play_id)
@@ -40,7 +40,7 @@ following as (
 
 select
     following.play_id,
-    least(v_tracks.duration_ms, coalesce(following.since_previous_ms, v_tracks.duration_ms)) as ms
+    least(named_tracks.duration_ms, coalesce(following.since_previous_ms, named_tracks.duration_ms)) as ms
 from following
-inner join v_tracks on following.track_id = v_tracks.told_id
-where following.ms_played is null and v_tracks.duration_ms > 0
+inner join named_tracks on following.track_key = named_tracks.told_key
+where following.ms_played is null and named_tracks.duration_ms > 0

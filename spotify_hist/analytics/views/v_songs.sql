@@ -3,15 +3,15 @@
 create or replace temp view v_songs as
 select
     track_id,
-    hash(track_id) as track_key,
+    track_key,
     max(track) as track,
     max(artist_id) as artist_id,
-    case when max(artist_id) is not null then hash(max(artist_id)) end as artist_key,
+    max(artist_key) as artist_key,
     max(artist) as artist,
     case
         when track_id not like 'local:%'
             then 'spotify:' || max(case kind when 'track' then 'track' else 'episode' end) || ':'
                 || track_id
     end as uri
-from v_tracks
-group by track_id
+from named_tracks
+group by track_id, track_key

@@ -3,4 +3,4 @@ create or replace temp view v_tracks as
 select
     told_id, own_track_id, own_track, own_artist_id, own_artist, track_id, kind, track, artist_id,
     artist, album_id, album, duration_ms, isrc, release_date, image_url
-from identity
+from named_tracks

@@ -225,6 +225,7 @@ shown as (
 
 select
     linked.told_id,
+    md5_number_lower(linked.told_id) as told_key,
     linked.own_track_id,
     linked.own_track,
     linked.own_artist_id,

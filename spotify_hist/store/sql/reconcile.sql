@@ -606,13 +606,28 @@ where
 create or replace temp table shared as
 select play_id from assigned group by play_id having count(*) > 1;
 
+-- step: track_keys
+-- grain: one track id of the records that become plays, with the number that stands for it; the same
+-- whenever it is made
+create or replace temp table track_keys as
+select track_id, md5_number_lower(track_id) as track_key
+from (
+    select distinct track_id
+    from play_records
+    where
+        user_id = $user_id
+        and played_at between $low and $high {narrowed}
+) as told
+where track_id is not null;
+
 -- step: insert_single
 -- The plays that one record alone tells of.
 insert into plays by name
 select
-    play_id, user_id, played_at, ms_played, kind, track_id, platform, country, reason_start,
-    reason_end, shuffle, skipped, offline, incognito, context_uri, [source] as sources
+    play_id, user_id, played_at, ms_played, kind, track_id, track_key, platform, country,
+    reason_start, reason_end, shuffle, skipped, offline, incognito, context_uri, [source] as sources
 from play_records
+left join track_keys using (track_id)
 where
     user_id = $user_id
     and played_at between $low and $high {narrowed};
@@ -689,6 +704,10 @@ merged as (
     group by play_id
 )
 
-select * exclude (known_kind), coalesce(known_kind, 'unknown') as kind
+select
+    merged.* exclude (known_kind),
+    track_keys.track_key,
+    coalesce(merged.known_kind, 'unknown') as kind
 from merged
-order by played_at;
+left join track_keys using (track_id)
+order by merged.played_at;

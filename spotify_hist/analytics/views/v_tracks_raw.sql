@@ -1,7 +1,0 @@
--- grain: one id a source told (told_id), with the Spotify id and names it stands for by itself
-create or replace temp view v_tracks as
-select
-    told_id, own_track_id, own_track, own_artist_id, own_artist, own_track_id as track_id, kind,
-    own_track as track, own_artist_id as artist_id, own_artist as artist, album_id, album,
-    duration_ms, isrc, release_date, image_url
-from identity
