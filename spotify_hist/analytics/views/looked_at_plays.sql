@@ -26,6 +26,7 @@ from (
         tracks.artist_key,
         tracks.artist,
         tracks.album_id,
+        tracks.album_key,
         tracks.album,
         tracks.duration_ms,
         tracks.isrc,

@@ -31,6 +31,7 @@ create or replace temp macro song_title(title) as regexp_replace(
     '',
     'g'
 );
+create or replace temp macro key_of(id) as case when id is not null then hash(id) end;
 
 -- step: artists
 -- grain: one artist id of a track, and the one it counts as. Exports name artists without an id:
@@ -223,9 +224,11 @@ shown as (
     group by rooted.root_id
 )
 
+-- Keys are numbers that stand for ids. Told once for each track: for each play that would cost a
+-- question a good part of its time, and so would what a linked id says better of its kind (old
+-- account files call an episode a track).
 select
     linked.told_id,
-    md5_number_lower(linked.told_id) as told_key,
     linked.own_track_id,
     linked.own_track,
     linked.own_artist_id,
@@ -240,7 +243,14 @@ select
     linked.duration_ms,
     linked.isrc,
     linked.release_date,
-    linked.image_url
+    linked.image_url,
+    md5_number_lower(linked.told_id) as told_key,
+    hash(linked.own_track_id) as own_track_key,
+    key_of(linked.own_artist_id) as own_artist_key,
+    hash(shown.version[1]) as track_key,
+    key_of(shown.version[3]) as artist_key,
+    key_of(linked.album_id) as album_key,
+    case when linked.own_track_id <> linked.told_id then linked.kind end as linked_kind
 from linked
 inner join rooted using (own_track_id)
 inner join shown using (root_id)
