@@ -50,6 +50,7 @@ _STEPS = (
     "v_sources",
     "v_import_kinds",
     "v_songs",
+    "v_things",
     "v_genres",
     "v_platforms",
     "search_key",

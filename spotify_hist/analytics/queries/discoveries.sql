@@ -25,8 +25,13 @@ kept as not materialized (
     from kept_plays
 ),
 
-firsts as (
-    select thing_key, min(played_at) as first_played_at
+found as (
+    select
+        thing_key,
+        min(played_at) as first_played_at,
+        max(played_at) as last_played_at,
+        count(*) as plays_until_now,
+        count(*) filter (where played_at < $until::timestamptz or $until is null) as plays
     from kept
     where thing_key is not null
     group by thing_key
@@ -35,66 +40,54 @@ firsts as (
         and (min(played_at) < $until::timestamptz or $until is null)
 ),
 
-days as (
-    select
-        kept.thing_key,
-        kept.local_at::date as played_on,
-        count(*) as plays_until_now,
-        count(*) filter (
-            where kept.played_at < $until::timestamptz or $until is null
-        ) as plays,
-        max(kept.played_at) as last_played_at
-    from kept
-    inner join firsts on kept.thing_key = firsts.thing_key
-    group by kept.thing_key, kept.local_at::date
+page as (
+    select found.*, things.name, things.artist, things.thing_id
+    from found
+    inner join v_things as things
+        on found.thing_key = things.thing_key and things.thing = $of
+    order by
+        found.plays desc,
+        found.plays_until_now desc,
+        found.first_played_at,
+        things.name,
+        things.artist,
+        things.thing_id
+    limit $limit offset $offset
 ),
 
-found as (
-    select
-        thing_key,
-        sum(plays)::bigint as plays,
-        sum(plays_until_now)::bigint as plays_until_now,
-        count(*) as days_active,
-        max(last_played_at) as last_played_at
-    from days
-    group by thing_key
+days as (
+    select kept.thing_key, count(distinct kept.local_at::date) as days_active
+    from kept
+    inner join page on kept.thing_key = page.thing_key
+    group by kept.thing_key
 ),
 
 first_plays as (
-    select distinct firsts.thing_key, firsts.first_played_at, kept.track_key
-    from firsts
-    inner join kept on firsts.first_played_at = kept.played_at and firsts.thing_key = kept.thing_key
+    select distinct page.thing_key, kept.track_key
+    from page
+    inner join kept on page.first_played_at = kept.played_at and page.thing_key = kept.thing_key
 ),
 
 first_tracks as (
-    select
-        first_plays.thing_key,
-        first_plays.first_played_at,
-        min(case $of when 'tracks' then v_songs.track_id else v_songs.artist_id end) as thing_id,
-        min(v_songs.track) as first_track,
-        max(v_songs.artist) as artist
+    select first_plays.thing_key, min(v_songs.track) as track
     from first_plays
     inner join v_songs on first_plays.track_key = v_songs.track_key
-    group by first_plays.thing_key, first_plays.first_played_at
+    group by first_plays.thing_key
 )
 
 select
-    first_tracks.first_played_at,
-    case $of when 'tracks' then first_tracks.first_track else first_tracks.artist end as name,
-    first_tracks.artist,
-    first_tracks.first_track,
-    found.plays,
-    found.plays_until_now,
-    found.days_active,
-    found.days_active >= 3 as is_kept,
-    found.last_played_at
-from found
-inner join first_tracks on found.thing_key = first_tracks.thing_key
+    page.first_played_at,
+    page.name,
+    page.artist,
+    first_tracks.track as first_track,
+    page.plays,
+    page.plays_until_now,
+    days.days_active,
+    days.days_active >= 3 as is_kept,
+    page.last_played_at
+from page
+inner join days on page.thing_key = days.thing_key
+inner join first_tracks on page.thing_key = first_tracks.thing_key
 order by
-    found.plays desc,
-    found.plays_until_now desc,
-    first_tracks.first_played_at,
-    name,
-    first_tracks.artist,
-    first_tracks.thing_id
-limit $limit offset $offset
+    page.plays desc, page.plays_until_now desc, page.first_played_at, page.name, page.artist,
+    page.thing_id

@@ -19,28 +19,34 @@ tracks as (
     select
         date_trunc($step, local_at)::date as starts_on,
         track_key,
-        count(*) as plays,
-        min(played_at) as first_played_at
+        min(artist_key) as artist_key,
+        count(*) as plays
     from counted_plays
     group by 1, 2
 ),
 
 artists as (
     select
-        tracks.starts_on,
-        v_songs.artist_key,
-        sum(tracks.plays)::bigint as plays,
-        count(tracks.track_key) as tracks,
-        min(tracks.first_played_at) as first_played_at
+        starts_on,
+        artist_key,
+        sum(plays)::bigint as plays,
+        count(track_key) as tracks
     from tracks
-    left join v_songs on tracks.track_key = v_songs.track_key
     group by 1, 2
 ),
 
-firsts as (
-    select artist_key, min(played_at) as first_played_at
+known as (
+    select distinct artist_key
     from kept_plays
-    group by artist_key
+    where played_at < $since::timestamptz and artist_key is not null
+),
+
+firsts as (
+    select artists.artist_key, min(artists.starts_on) as starts_on
+    from artists
+    left join known on artists.artist_key = known.artist_key
+    where artists.artist_key is not null and known.artist_key is null
+    group by artists.artist_key
 ),
 
 measured as (
@@ -54,9 +60,10 @@ measured as (
             where artists.artist_key is not null
         ) as weighted_bits,
         max(artists.plays) filter (where artists.artist_key is not null) as top_plays,
-        count(*) filter (where artists.first_played_at = firsts.first_played_at) as new_artists
+        count(firsts.artist_key) as new_artists
     from artists
-    left join firsts on artists.artist_key = firsts.artist_key
+    left join firsts
+        on artists.artist_key = firsts.artist_key and artists.starts_on = firsts.starts_on
     group by artists.starts_on
 ),
 

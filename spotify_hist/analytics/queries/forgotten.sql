@@ -17,64 +17,70 @@
 -- example: --min-plays 50 --of artists
 with
 
-kept as (
+-- Read anew each time: the second time little of it is wanted.
+kept as not materialized (
     select
-        case $of when 'tracks' then track_id when 'artists' then artist_id else album_id end as id,
-        case $of when 'tracks' then track when 'artists' then artist else album end as name,
-        artist,
+        case $of when 'tracks' then track_key when 'artists' then artist_key else album_key end
+            as thing_key,
         played_at,
-        extract(year from local_at) as year,
+        local_at,
         (played_at >= $since::timestamptz or $since is null)
         and (played_at < $until::timestamptz or $until is null) as is_in_period
     from kept_plays
 ),
 
-years as (
+loved as (
     select
-        id,
-        year,
-        max(name) as name,
-        max(artist) as artist,
+        thing_key,
         count(*) filter (where is_in_period) as plays,
         min(played_at) as first_played_at,
         max(played_at) as last_played_at
     from kept
-    where id is not null
-    group by id, year
-),
-
-peaks as (
-    select
-        id, name, artist, plays, first_played_at, last_played_at,
-        first_value(year) over (partition by id order by plays desc, year) as peak_year
-    from years
-),
-
-loved as (
-    select
-        id,
-        max(name) as name,
-        max(artist) as artist,
-        sum(plays)::bigint as plays,
-        min(first_played_at) as first_played_at,
-        max(last_played_at) as last_played_at,
-        min(peak_year) as peak_year
-    from peaks
-    group by id
-    having sum(plays) >= $min_plays
+    where thing_key is not null
+    group by thing_key
+    having count(*) filter (where is_in_period) >= $min_plays
 ),
 
 silent as (
     select
         *,
-        floor(
-            date_diff('millisecond', last_played_at, $now::timestamptz) / 86400000.0
-        )::bigint as silent_days
+        floor((epoch($now::timestamptz) - epoch(last_played_at)) / 86400.0)::bigint as silent_days
     from loved
+),
+
+forgotten as (
+    select *
+    from silent
+    where silent_days >= $silent
+),
+
+years as (
+    select
+        kept.thing_key,
+        extract(year from kept.local_at) as year,
+        count(*) filter (where kept.is_in_period) as plays
+    from kept
+    inner join forgotten on kept.thing_key = forgotten.thing_key
+    group by 1, 2
+),
+
+peaks as (
+    select thing_key, year
+    from years
+    qualify row_number() over (partition by thing_key order by plays desc, year) = 1
 )
 
-select name, artist, plays, first_played_at, last_played_at, silent_days, peak_year
-from silent
-where silent_days >= $silent
-order by plays desc, last_played_at desc, name, artist, id
+select
+    things.name,
+    things.artist,
+    forgotten.plays,
+    forgotten.first_played_at,
+    forgotten.last_played_at,
+    forgotten.silent_days,
+    peaks.year as peak_year
+from forgotten
+inner join v_things as things on forgotten.thing_key = things.thing_key and things.thing = $of
+inner join peaks on forgotten.thing_key = peaks.thing_key
+order by
+    forgotten.plays desc, forgotten.last_played_at desc, things.name, things.artist, things.thing_id
 limit $limit offset $offset

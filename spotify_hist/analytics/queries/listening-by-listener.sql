@@ -17,28 +17,23 @@
 -- example: --days 30
 with
 
-counted as (
-    select user_id, track_id, listened_ms, local_at
-    from household_plays
-),
-
 songs as (
-    select user_id, track_id, count(*) as plays, coalesce(sum(listened_ms), 0) as listened_ms
-    from counted
-    group by user_id, track_id
+    select user_id, track_key, count(*) as plays, coalesce(sum(listened_ms), 0) as listened_ms
+    from household_plays
+    group by user_id, track_key
 ),
 
 named as (
     select
         songs.user_id,
-        songs.track_id,
+        v_songs.track_id,
         v_songs.track || coalesce(' - ' || v_songs.artist, '') as track,
         v_songs.artist_id,
         v_songs.artist,
         songs.plays,
         songs.listened_ms
     from songs
-    left join v_songs on songs.track_id = v_songs.track_id
+    left join v_songs on songs.track_key = v_songs.track_key
 ),
 
 totals as (
@@ -54,7 +49,7 @@ totals as (
 
 days as (
     select user_id, count(distinct local_at::date) as active_days
-    from counted
+    from household_plays
     group by user_id
 ),
 
@@ -77,11 +72,19 @@ top_artists as (
     ) = 1
 ),
 
-top_tracks as (
-    select user_id, track
+most as (
+    select user_id, max(plays) as plays
     from named
+    group by user_id
+),
+
+top_tracks as (
+    select named.user_id, named.track
+    from named
+    inner join most on named.user_id = most.user_id and named.plays = most.plays
     qualify row_number() over (
-        partition by user_id order by plays desc, listened_ms desc, track, track_id
+        partition by named.user_id
+        order by named.listened_ms desc, named.track, named.track_id
     ) = 1
 )
 

@@ -16,8 +16,8 @@ with
 
 kept as (
     select
-        case $of when 'tracks' then track_id else artist_id end as id,
-        track, artist, played_at,
+        case $of when 'tracks' then track_key else artist_key end as thing_key,
+        played_at,
         floor(epoch(played_at) / (86400.0 * $silence))::bigint as stretch
     from kept_plays
 ),
@@ -25,31 +25,33 @@ kept as (
 -- A stretch is not longer than the silence looked for, so that none lies within one.
 stretches as (
     select
-        id,
+        thing_key,
         stretch,
-        max(track) as track,
-        max(artist) as artist,
         count(*) as plays,
         min(played_at) as first_played_at,
         max(played_at) as last_played_at
     from kept
-    where id is not null
-    group by id, stretch
+    where thing_key is not null
+    group by thing_key, stretch
 ),
 
 following as (
     select
-        id, track, artist, plays, first_played_at as back_at,
-        lag(last_played_at) over (partition by id order by stretch) as silent_from_at,
-        sum(plays) over (partition by id) as all_plays,
-        sum(plays) over (partition by id order by stretch) as plays_so_far
+        thing_key,
+        plays,
+        first_played_at as back_at,
+        lag(last_played_at) over (partition by thing_key order by stretch) as silent_from_at,
+        sum(plays) over (partition by thing_key) as all_plays,
+        sum(plays) over (partition by thing_key order by stretch) as plays_so_far
     from stretches
 ),
 
 returns as (
     select
-        id, track, artist, silent_from_at, back_at,
-        floor(date_diff('millisecond', silent_from_at, back_at) / 86400000.0)::bigint as silent_days,
+        thing_key,
+        silent_from_at,
+        back_at,
+        floor((epoch(back_at) - epoch(silent_from_at)) / 86400.0)::bigint as silent_days,
         (plays_so_far - plays)::bigint as plays_before,
         (all_plays - plays_so_far + plays)::bigint as plays_after
     from following
@@ -59,14 +61,17 @@ returns as (
 )
 
 select
-    case $of when 'tracks' then track else artist end as name,
-    artist,
-    silent_from_at,
-    back_at,
-    silent_days,
-    plays_before,
-    plays_after
+    things.name,
+    things.artist,
+    returns.silent_from_at,
+    returns.back_at,
+    returns.silent_days,
+    returns.plays_before,
+    returns.plays_after
 from returns
-where silent_days >= $silence
-order by plays_after desc, plays_before desc, back_at, name, artist, id
+inner join v_things as things on returns.thing_key = things.thing_key and things.thing = $of
+where returns.silent_days >= $silence
+order by
+    returns.plays_after desc, returns.plays_before desc, returns.back_at, things.name,
+    things.artist, things.thing_id
 limit $limit offset $offset

@@ -52,36 +52,29 @@ by_artist as (
 by_track as (
     select
         track_id,
-        name,
-        plays,
-        listened_ms,
-        row_number() over (order by plays desc, name, track_id) as place
-    from (
-        select
-            track_id,
-            max(track) || coalesce(' - ' || max(artist), '') as name,
-            sum(plays) as plays,
-            sum(listened_ms) as listened_ms
-        from named
-        group by track_id
-    )
+        max(track) || coalesce(' - ' || max(artist), '') as name,
+        sum(plays) as plays,
+        sum(listened_ms) as listened_ms
+    from named
+    group by track_id
 ),
 
 by_album as (
     select
-        album_id,
-        name,
-        plays,
-        row_number() over (order by plays desc, name, album_id) as place
-    from (
-        select
-            named.album_id,
-            max(albums.album) || coalesce(' - ' || max(named.artist), '') as name,
-            sum(named.plays) as plays
-        from named
-        inner join albums on named.album_id = albums.album_id
-        group by named.album_id
-    )
+        named.album_id,
+        max(albums.album) || coalesce(' - ' || max(named.artist), '') as name,
+        sum(named.plays) as plays
+    from named
+    inner join albums on named.album_id = albums.album_id
+    group by named.album_id
+),
+
+top_tracks as (
+    select * from by_track order by plays desc, name, track_id limit 5
+),
+
+top_albums as (
+    select * from by_album order by plays desc, name, album_id limit 5
 ),
 
 by_day as (
@@ -250,9 +243,13 @@ facts as (
     union all
     select 3, 'top artists', place, name, plays, 'plays' from by_artist where place <= 5
     union all
-    select 4, 'top tracks', place, name, plays, 'plays' from by_track where place <= 5
+    select 4, 'top tracks', row_number() over (order by plays desc, name, track_id), name, plays,
+        'plays'
+    from top_tracks
     union all
-    select 5, 'top albums', place, name, plays, 'plays' from by_album where place <= 5
+    select 5, 'top albums', row_number() over (order by plays desc, name, album_id), name, plays,
+        'plays'
+    from top_albums
     union all
     select 7, 'rhythm', 1, 'busiest weekday: ' || name, plays, 'plays'
     from by_weekday

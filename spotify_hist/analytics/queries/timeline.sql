@@ -15,22 +15,26 @@
 -- example: --year 2024 --step week
 with
 
-counted as (
-    select
-        date_trunc(coalesce($step, 'month'), local_at)::date as starts_on, track_key, listened_ms
-    from counted_plays
-),
-
 songs as (
-    select starts_on, track_key, count(*) as plays, sum(listened_ms) as listened_ms
-    from counted
-    group by starts_on, track_key
+    select
+        date_trunc(coalesce($step, 'month'), local_at)::date as starts_on,
+        track_key,
+        min(artist_key) as artist_key,
+        count(*) as plays,
+        sum(listened_ms) as listened_ms
+    from counted_plays
+    group by 1, 2
 ),
 
-named as (
-    select songs.starts_on, songs.track_key, v_songs.artist_key, songs.plays, songs.listened_ms
+artists as (
+    select
+        starts_on,
+        artist_key,
+        sum(plays) as plays,
+        sum(listened_ms) as listened_ms,
+        count(track_key) as tracks
     from songs
-    left join v_songs on songs.track_key = v_songs.track_key
+    group by starts_on, artist_key
 ),
 
 steps as (
@@ -38,31 +42,24 @@ steps as (
         starts_on,
         sum(plays)::bigint as plays,
         coalesce(sum(listened_ms), 0)::bigint as listened_ms,
-        count(track_key) as tracks,
-        count(distinct artist_key) as artists
-    from named
+        sum(tracks)::bigint as tracks,
+        count(artist_key) as artists
+    from artists
     group by starts_on
 ),
 
-known_tracks as (
-    select distinct track_key
-    from kept_plays
-    where played_at < $since::timestamptz
-),
-
 known as (
-    select distinct v_songs.artist_key
-    from known_tracks
-    inner join v_songs on known_tracks.track_key = v_songs.track_key
-    where v_songs.artist_key is not null
+    select distinct artist_key
+    from kept_plays
+    where played_at < $since::timestamptz and artist_key is not null
 ),
 
 firsts as (
-    select named.artist_key, min(named.starts_on) as starts_on
-    from named
-    left join known on named.artist_key = known.artist_key
-    where named.artist_key is not null and known.artist_key is null
-    group by named.artist_key
+    select artists.artist_key, min(artists.starts_on) as starts_on
+    from artists
+    left join known on artists.artist_key = known.artist_key
+    where artists.artist_key is not null and known.artist_key is null
+    group by artists.artist_key
 ),
 
 discovered as (

@@ -16,14 +16,40 @@
 with
 
 versions as (
+    select track_id, album_id, plays, listened_ms, last_played_at
+    from counted_tracks
+),
+
+tracks as (
     select
         track_id,
-        album_id,
-        sum(plays) as plays,
-        sum(listened_ms) as listened_ms,
+        sum(plays)::bigint as plays,
+        coalesce(sum(listened_ms), 0)::bigint as listened_ms,
         max(last_played_at) as last_played_at
-    from counted_tracks
-    group by track_id, album_id
+    from versions
+    group by track_id
+),
+
+page as (
+    select
+        tracks.track_id,
+        v_songs.track,
+        v_songs.artist,
+        tracks.plays,
+        tracks.listened_ms,
+        tracks.last_played_at,
+        v_songs.uri,
+        case $by when 'time' then tracks.listened_ms else tracks.plays end as score
+    from tracks
+    left join v_songs on tracks.track_id = v_songs.track_id
+    order by
+        score desc,
+        tracks.plays desc,
+        tracks.listened_ms desc,
+        v_songs.track,
+        v_songs.artist,
+        tracks.track_id
+    limit $limit offset $offset
 ),
 
 albums as (
@@ -32,51 +58,39 @@ albums as (
     group by album_id
 ),
 
-placed as (
-    select
-        versions.track_id,
-        versions.plays,
-        versions.listened_ms,
-        versions.last_played_at,
-        albums.album,
-        row_number() over (
-            partition by versions.track_id
-            order by
-                albums.album is null, versions.plays desc, albums.album, versions.album_id
-        ) as place
+on_albums as (
+    select versions.track_id, versions.album_id, sum(versions.plays) as plays
     from versions
-    left join albums on versions.album_id = albums.album_id
+    inner join page on versions.track_id is not distinct from page.track_id
+    group by versions.track_id, versions.album_id
 ),
 
-tracks as (
+placed as (
     select
-        track_id,
-        sum(plays)::bigint as plays,
-        coalesce(sum(listened_ms), 0)::bigint as listened_ms,
-        max(last_played_at) as last_played_at,
-        max(album) filter (where place = 1) as album
-    from placed
-    group by track_id
+        on_albums.track_id,
+        albums.album,
+        row_number() over (
+            partition by on_albums.track_id
+            order by
+                albums.album is null, on_albums.plays desc, albums.album, on_albums.album_id
+        ) as place
+    from on_albums
+    left join albums on on_albums.album_id = albums.album_id
 )
 
 select
-    row_number() over (
+    $offset + row_number() over (
         order by
-            case $by when 'time' then tracks.listened_ms else tracks.plays end desc,
-            tracks.plays desc,
-            tracks.listened_ms desc,
-            v_songs.track,
-            v_songs.artist,
-            tracks.track_id
+            page.score desc, page.plays desc, page.listened_ms desc, page.track, page.artist,
+            page.track_id
     ) as rank,
-    v_songs.track,
-    v_songs.artist,
-    tracks.album,
-    tracks.plays,
-    tracks.listened_ms,
-    tracks.last_played_at,
-    v_songs.uri
-from tracks
-left join v_songs on tracks.track_id = v_songs.track_id
+    page.track,
+    page.artist,
+    placed.album,
+    page.plays,
+    page.listened_ms,
+    page.last_played_at,
+    page.uri
+from page
+left join placed on page.track_id is not distinct from placed.track_id and placed.place = 1
 order by rank
-limit $limit offset $offset
