@@ -199,18 +199,15 @@ facts as (
     union all
     select 2, 'top artists', row_number() over (order by plays desc, name, artist_id), name, plays,
         'plays', null
-    from by_artist
-    qualify row_number() over (order by plays desc, name, artist_id) <= 5
+    from (select * from by_artist order by plays desc, name, artist_id limit 5)
     union all
     select 3, 'top tracks', row_number() over (order by plays desc, name, track_id), name, plays,
         'plays', null
-    from named
-    qualify row_number() over (order by plays desc, name, track_id) <= 5
+    from (select * from named order by plays desc, name, track_id limit 5)
     union all
     select 4, 'top albums', row_number() over (order by plays desc, name, album_id), name, plays,
         'plays', null
-    from by_album
-    qualify row_number() over (order by plays desc, name, album_id) <= 5
+    from (select * from by_album order by plays desc, name, album_id limit 5)
     union all
     select 5, 'top genres', row_number() over (order by plays desc, name), name, plays, 'plays',
         null
