@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
+import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +16,7 @@ from sql_kit import settings_of
 
 from spotify_hist.analytics import catalogue, run
 from spotify_hist.errors import UsageError
-from spotify_hist.store import identity, ignoring
+from spotify_hist.store import identity, ignoring, migrate
 from spotify_hist.store.database import Database
 from spotify_hist.store.kept_open import KeptOpen, left_on
 
@@ -118,3 +120,27 @@ def test_names_that_one_listener_played_are_not_told_to_the_next(
         assert isinstance(answer, tuple) is (user == "other")
         slip = _asked(kept, settings, "artist", given | {"artist": "Deee"})
         assert ("'Dee'" in repr(slip)) is (user == "me")
+
+
+def test_a_history_of_an_older_schema_gives_the_same_answers(home: Path, tmp_path: Path) -> None:
+    """What a migration fills in is what the program writes."""
+    older = Database(tmp_path / "history.duckdb")
+    shutil.copy(home / "history.duckdb", older.path)
+    before = [_everything(Database(home / "history.duckdb"), query) for query in _QUESTIONS]
+    with duckdb.connect(str(older.path)) as connection:
+        migrate.downgrade(connection, 5)
+        assert migrate.version(connection) == 5
+    assert [_everything(older, query) for query in _QUESTIONS] == before
+
+
+_QUESTIONS = ("recent", "top-tracks", "search", "year-review", "forgotten")
+
+
+def _everything(database: Database, name: str) -> object:
+    query = catalogue.load(name)
+    given = {"user": "me", "kind": "all", "min_ms": 0, "year": 2024, **example_arguments(query)}
+    fitting = {param.name for param in query.params} & set(given)
+    settings = settings_of(database.path.parent)
+    rows = _asked(database, settings, name, {key: given[key] for key in fitting})
+    assert not isinstance(rows, tuple)
+    return rows
