@@ -18,7 +18,7 @@ from spotify_hist.errors import (
     NoHistory,
     UsageError,
 )
-from spotify_hist.store import migrate
+from spotify_hist.store import kept_open, migrate
 from spotify_hist.store.database import Database
 from spotify_hist.store.gate import Gate
 from spotify_hist.store.kept_open import KeptOpen
@@ -63,6 +63,35 @@ def test_questions_that_follow_each_other_share_one_open_file(kept: KeptOpen) ->
     with kept.read():
         pass
     assert opened is not None
+
+
+def test_after_so_many_readers_the_file_is_opened_anew(
+    kept: KeptOpen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The memory that DuckDB holds on to for them comes back."""
+    monkeypatch.setattr(kept_open, "_MOST_READERS", 3)
+    opened = []
+    for _ in range(7):
+        with kept.read() as connection:
+            assert count(connection) == 0
+            opened.append(kept._opened)
+    assert [each is opened[0] for each in opened] == [True] * 3 + [False] * 4
+    assert opened[3] is opened[5] is not opened[6]
+
+
+def test_a_long_question_holds_up_nobody(kept: KeptOpen, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those who come after many readers share its open file after a moment, and later have a new
+    one."""
+    monkeypatch.setattr(kept_open, "_MOST_READERS", 2)
+    with kept.read():
+        first = kept._opened
+        for _ in range(4):
+            with kept.read() as connection:
+                assert count(connection) == 0
+                assert kept._opened is first
+    while kept._opened is first:
+        with kept.read() as connection:
+            assert count(connection) == 0
 
 
 def test_a_failure_does_not_outlast_its_connection(kept: KeptOpen) -> None:

@@ -30,6 +30,10 @@ T = TypeVar("T")
 
 _KEPT_S = 0.3
 _LOOK_S = 0.02
+# DuckDB gives back what it needed for questions only when the file is closed: some kilobytes each.
+# After so many readers it is, if those at work leave soon.
+_MOST_READERS = 100
+_PATIENCE_S = 0.1
 
 # Of the connections that one reader hands to the next.
 _left: WeakKeyDictionary[Connection, dict[Hashable, object]] = WeakKeyDictionary()
@@ -57,6 +61,7 @@ class _Opened:
         self.connection = connection
         self.stamp = stamp
         self.users = 1
+        self.readers = 1
         self.unused: list[Connection] = []
         self.is_retired = False
         self.left_at = 0.0
@@ -123,9 +128,11 @@ class KeptOpen(Database):
             while True:
                 opened = self._opened
                 if opened is not None and not opened.is_retired:
-                    opened.is_retired = self._must_go(opened)
+                    if self._is_worn(opened) or self._must_go(opened):
+                        opened.is_retired = True
                     if not opened.is_retired:
                         opened.users += 1
+                        opened.readers += 1
                         return opened
                 if opened is not None:
                     self._close_unused(opened)
@@ -175,6 +182,16 @@ class KeptOpen(Database):
         except SpotifyHistError:
             return True  # the directory has gone; whoever opens the file next is told
 
+    def _is_worn(self, opened: _Opened) -> bool:
+        """Whether what is open has had its readers and nobody uses it any more. A moment is waited
+        for that; then it is good for some more. The caller holds the lock."""
+        if opened.readers < _MOST_READERS:
+            return False
+        if self._changed.wait_for(lambda: opened.users == 0, _PATIENCE_S):
+            return True
+        opened.readers -= _MOST_READERS // 2
+        return False
+
     def _retire(self, opened: _Opened) -> None:
         with self._changed:
             opened.is_retired = True
@@ -195,6 +212,8 @@ class KeptOpen(Database):
             if connection is not None:
                 opened.unused.append(connection)
             opened.left_at = time.monotonic()
+            if opened.users == 0:
+                self._changed.notify_all()
             self._close_unused(opened)
 
     def _close_unused(self, opened: _Opened) -> None:
