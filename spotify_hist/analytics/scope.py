@@ -29,6 +29,7 @@ _FOLDER = resources.files("spotify_hist.analytics.views")
 _SELECTED = {
     "left_out_days",
     "asked_period",
+    "known_artists",
     "sittings",
     "known_gaps",
     "open_gaps",
@@ -55,6 +56,7 @@ _STEPS = (
     "v_platforms",
     "search_key",
     "kept_plays",
+    "known_artists",
     "counted_plays",
     "counted_tracks",
     "earlier_plays",
@@ -198,6 +200,10 @@ def _selected(scope: Scope, name: str) -> str:
         days = (("first_on", scope.since), ("last_on", last), ("today", scope.now))
         columns = ", ".join(f"{_day(moment, scope.zone)} as {each}" for each, moment in days)
         return f"select {columns}"
+    if name == "known_artists":
+        # Those heard before the period.
+        before = f"played_at < {_instant(scope.since)} and artist_key is not null"
+        return f"select distinct artist_key from kept_plays where {before}"  # noqa: S608 - quoted
     if name == "sittings":
         return f"select * from sittings_of({scope.gap_minutes})"  # noqa: S608 - a number
     if name == "known_gaps":

@@ -35,16 +35,10 @@ artists as (
     group by 1, 2
 ),
 
-known as (
-    select distinct artist_key
-    from kept_plays
-    where played_at < $since::timestamptz and artist_key is not null
-),
-
 firsts as (
     select artists.artist_key, min(artists.starts_on) as starts_on
     from artists
-    left join known on artists.artist_key = known.artist_key
+    left join known_artists as known on artists.artist_key = known.artist_key
     where artists.artist_key is not null and known.artist_key is null
     group by artists.artist_key
 ),

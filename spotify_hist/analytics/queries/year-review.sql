@@ -27,7 +27,7 @@ counted as (
 ),
 
 versions as (
-    select track_id, track_key, track, artist_id, artist, album_id, album, plays
+    select track_id, track_key, track, artist_id, artist_key, artist, album_id, album, plays
     from counted_tracks
 ),
 
@@ -37,6 +37,7 @@ named as (
         track_key,
         max(track) || coalesce(' - ' || max(artist), '') as name,
         max(artist_id) as artist_id,
+        max(artist_key) as artist_key,
         max(artist) as artist,
         sum(plays) as plays
     from versions
@@ -44,9 +45,9 @@ named as (
 ),
 
 by_artist as (
-    select artist_id, max(artist) as name, sum(plays) as plays
+    select artist_id, artist_key, max(artist) as name, sum(plays) as plays
     from named
-    group by artist_id
+    group by artist_id, artist_key
 ),
 
 by_album as (
@@ -118,23 +119,12 @@ most_repeated as (
     ) = 1
 ),
 
-known_tracks as (
-    select distinct told_key
-    from kept_plays
-    where played_at < $since::timestamptz
-),
-
 new_artists as (
     select by_artist.artist_id, by_artist.name, by_artist.plays
     from by_artist
     where
         by_artist.artist_id is not null
-        and by_artist.artist_id not in (
-            select named_tracks.artist_id
-            from known_tracks
-            inner join named_tracks on known_tracks.told_key = named_tracks.told_key
-            where named_tracks.artist_id is not null
-        )
+        and by_artist.artist_key not in (select known_artists.artist_key from known_artists)
 ),
 
 biggest as (

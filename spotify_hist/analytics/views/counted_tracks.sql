@@ -17,6 +17,7 @@ select
     tracks.track_key,
     tracks.track,
     tracks.artist_id,
+    tracks.artist_key,
     tracks.artist,
     tracks.album_id,
     tracks.album,
