@@ -124,7 +124,8 @@ SHARED: Mapping[str, Param] = {
         Param(
             "since",
             "text",
-            "From when on: 2024-06-01, 2024-06, 2024, 90d, yesterday, last-month or last-year.",
+            "From when on: 2024-06-01, 2024-06, 2024, 90d, today, yesterday, last-month or "
+            "last-year.",
         ),
         Param("until", "text", "Until when, not included; in the same forms."),
         Param("days", "integer", "The last N days, up to now.", minimum=1, maximum=36_500),

@@ -124,7 +124,8 @@ facts as (
     select 3, 'shares of tracks', place, name, round(share, 4), 'share', null from tracks
     union all
     select 4, 'first and last', rank,
-        case rank when 1 then 'first play' else 'last play' end || coalesce(': ' || track, ''), null, null, played_at
+        case rank when 1 then 'first play' else 'last play' end || coalesce(': ' || track, ''),
+        null, null, played_at
     from edges
     union all
     select 5, 'by year', row_number() over (order by year), year::varchar, plays, 'plays', null

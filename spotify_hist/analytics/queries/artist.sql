@@ -180,7 +180,8 @@ facts as (
     where artist_id = $artist
     union all
     select 2, 'first and last', rank,
-        case rank when 1 then 'first play' else 'last play' end || coalesce(': ' || track, ''), null, null, played_at
+        case rank when 1 then 'first play' else 'last play' end || coalesce(': ' || track, ''),
+        null, null, played_at
     from edges
     union all
     select 3, 'by year', row_number() over (order by year), year::varchar, plays, 'plays', null

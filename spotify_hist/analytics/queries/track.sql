@@ -15,8 +15,8 @@ with
 
 theirs as (
     select
-        play_id, played_at, local_at, half_hour, own_track, album_id, album, uri, duration_ms, ms_played,
-        listened_ms, reason_end
+        play_id, played_at, local_at, half_hour, own_track, album_id, album, uri, duration_ms,
+        ms_played, listened_ms, reason_end
     from counted_plays
     where track_id = $track
 ),

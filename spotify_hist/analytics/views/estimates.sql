@@ -40,7 +40,10 @@ following as (
 
 select
     following.play_id,
-    least(named_tracks.duration_ms, coalesce(following.since_previous_ms, named_tracks.duration_ms)) as ms
+    least(
+        named_tracks.duration_ms,
+        coalesce(following.since_previous_ms, named_tracks.duration_ms)
+    ) as ms
 from following
 inner join named_tracks on following.track_key = named_tracks.told_key
 where following.ms_played is null and named_tracks.duration_ms > 0

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from spotify_hist.analytics import catalogue
 from spotify_hist.errors import UsageError
 from spotify_hist.faces.server import prompts, resources
+from spotify_hist.faces.server.tool import tool_name
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -37,8 +38,8 @@ def of_address(template: str, argument: str, text: str) -> list[str]:
     """
     if (template, argument) != (resources.ONE_QUESTION, "name"):
         raise UsageError("There is nothing to complete at this address.")
-    names = (name.replace("-", "_") for name in catalogue.names())
-    return [name for name in names if name.startswith(text.strip().replace("-", "_"))]
+    names = map(tool_name, catalogue.names())
+    return [name for name in names if name.startswith(tool_name(text.strip()))]
 
 
 async def _artists(tools: Tools, text: str) -> list[str]:
@@ -46,7 +47,8 @@ async def _artists(tools: Tools, text: str) -> list[str]:
     limit = {"limit": MOST + 1}
     if not text:
         told = await tools.call("top_artists", limit)
-        return _column(told.as_dict(), "artist")
+        rows = _rows(told.as_dict())
+        return [str(row["artist"]) for row in rows if row["artist"] is not None]
     told = await tools.call("search", {**limit, "text": text[:100]})
     found = [row for row in _rows(told.as_dict()) if row["entity"] == "artist"]
     return [str(row["name"]) for row in found]
@@ -62,10 +64,6 @@ async def _years(tools: Tools, text: str) -> list[str]:
 def _rows(answer: Mapping[str, object]) -> list[Mapping[str, object]]:
     rows = answer["rows"]
     return rows if isinstance(rows, list) else []
-
-
-def _column(answer: Mapping[str, object], name: str) -> list[str]:
-    return [str(row[name]) for row in _rows(answer) if row[name] is not None]
 
 
 _OFFERS: Mapping[str, Callable[[Tools, str], Awaitable[list[str]]]] = {

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from spotify_hist.analytics import run
 from spotify_hist.analytics.params import SHARED, Param
-from spotify_hist.faces.server.tool import JSON_TYPES, checked, table_schema
+from spotify_hist.faces.server.tool import JSON_TYPES, checked, table_schema, tool_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +33,7 @@ class Question:
 
     @property
     def name(self) -> str:
-        return self.query.name.replace("-", "_")
+        return tool_name(self.query.name)
 
     @property
     def title(self) -> str:

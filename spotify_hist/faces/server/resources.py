@@ -14,7 +14,7 @@ from spotify_hist import model
 from spotify_hist.analytics import catalogue, run
 from spotify_hist.analytics.sql import promised
 from spotify_hist.errors import UnknownQuery
-from spotify_hist.faces.server.tool import sentence
+from spotify_hist.faces.server.tool import sentence, tool_name
 from spotify_hist.model import iso
 from spotify_hist.store import listeners
 
@@ -113,7 +113,7 @@ def _columns(query: Query) -> Iterator[str]:
 
 
 def _tool(query: Query) -> str:
-    return query.name.replace("-", "_")
+    return tool_name(query.name)
 
 
 RESOURCES = (

@@ -27,6 +27,11 @@ def nullable(schema: Mapping[str, object]) -> dict[str, object]:
     return {"anyOf": [dict(schema), _NOTHING]}
 
 
+def tool_name(name: str) -> str:
+    """What a question is called as a tool, however its words are joined."""
+    return name.replace("-", "_")
+
+
 JSON_TYPES: Mapping[str, dict[str, object]] = {
     "integer": nullable({"type": "integer"}),
     "number": nullable({"type": "number"}),

@@ -29,7 +29,7 @@ from spotify_hist.faces.server.caller import ANYBODY, Caller
 from spotify_hist.faces.server.courtesy import Courtesy
 from spotify_hist.faces.server.questions import FreeSql, Question
 from spotify_hist.faces.server.replies import Refusal
-from spotify_hist.faces.server.tool import Desk
+from spotify_hist.faces.server.tool import Desk, tool_name
 from spotify_hist.faces.server.turns import Turns
 from spotify_hist.sources.spotify.vault import Vault
 from spotify_hist.store import listeners
@@ -205,7 +205,7 @@ def find(name: str) -> Tool:
     Raises UnknownQuery with the nearest names.
     """
     known = {tool.name: tool for tool in all_tools()}
-    wanted = name.replace("-", "_")
+    wanted = tool_name(name)
     wanted = ALIASES.get(wanted, wanted)
     if wanted not in known and wanted.startswith(_HISTORY):
         wanted = wanted.removeprefix(_HISTORY)
