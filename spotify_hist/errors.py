@@ -18,6 +18,7 @@ class ExitCode(IntEnum):
     LOGIN_NEEDED = 4
     TEMPORARY = 5
     PARTIAL = 6
+    INTERRUPTED = 130
 
 
 class SpotifyHistError(Exception):
@@ -145,9 +146,20 @@ class Temporary(SpotifyHistError):
 
 
 class DatabaseBusy(Temporary):
-    """Another process holds the database file."""
+    """Another process holds the database file; `holder` is who, in words, where that is known."""
 
     code = "database_busy"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        code: str | None = None,
+        holder: str = "",
+    ) -> None:
+        super().__init__(message, hint=hint, code=code)
+        self.holder = holder
 
 
 class AlreadyRunning(Temporary):

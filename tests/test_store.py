@@ -504,6 +504,40 @@ def test_a_table_of_migrations_of_another_shape_is_damage(made: Database) -> Non
         pass
 
 
+def test_whoever_waits_is_told_for_whom_and_how_long_and_that_it_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The seconds left grow fewer; a wait that is over at once says nothing."""
+    monkeypatch.setattr("spotify_hist.store.gate._TOLD_EVERY_S", 0.02)
+    told: list[tuple[str, float]] = []
+    gate = Gate(tmp_path / "history.duckdb", lambda who, left_s: told.append((who, left_s)))
+    with gate.writing(time.monotonic() + 10, "import"):
+        assert told == []
+        with pytest.raises(DatabaseBusy), gate.reading(time.monotonic() + 0.3):
+            pass
+    *during, end = told
+    assert {who for who, _ in during} == {f"spotify-hist import (pid {os.getpid()})"}
+    left = [left_s for _, left_s in during]
+    assert left == sorted(left, reverse=True)
+    assert 0.0 <= left[-1] < left[0] < 0.3
+    assert end == ("", 0.0)
+
+
+def test_whoever_waits_for_another_program_is_told_its_name(
+    made: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A DuckDB shell does not know the gate."""
+    monkeypatch.setattr("spotify_hist.store.gate._TOLD_EVERY_S", 0.02)
+    told: list[str] = []
+    waiting = Database(made.path, 0.3, lambda who, _left_s: told.append(who))
+    with Child(FOREIGN, made.path, "write") as shell:
+        assert shell.line() == "open"
+        with pytest.raises(DatabaseBusy), waiting.read():
+            pass
+        assert f"(pid {shell.pid})" in told[0].lower()
+    assert told[-1] == ""
+
+
 def test_the_gate_alone_keeps_its_deadline_in_every_direction(tmp_path: Path) -> None:
     """Reader against writer, writer against reader, writer against writer."""
     gate = Gate(tmp_path / "history.duckdb")

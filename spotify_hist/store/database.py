@@ -25,7 +25,7 @@ from spotify_hist.errors import (
     StorageFull,
 )
 from spotify_hist.store import migrate
-from spotify_hist.store.gate import Gate
+from spotify_hist.store.gate import Gate, OnWait, Wait
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -82,17 +82,19 @@ _HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 
 
 class Database:
-    """The one history file. `wait_s` bounds every wait for other processes, in seconds."""
+    """The one history file. `wait_s` bounds every wait for other processes, in seconds; `on_wait`
+    is told of those that a person would notice."""
 
-    def __init__(self, path: Path, wait_s: float = 30.0) -> None:
+    def __init__(self, path: Path, wait_s: float = 30.0, on_wait: OnWait | None = None) -> None:
         self.path = path
         self._wait_s = wait_s
-        self._gate = Gate(path)
+        self._on_wait = on_wait
+        self._gate = Gate(path, on_wait)
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Database:
+    def from_settings(cls, settings: Settings, on_wait: OnWait | None = None) -> Database:
         """The database of these settings."""
-        return cls(settings.database, settings.number("database.wait_s"))
+        return cls(settings.database, settings.number("database.wait_s"), on_wait)
 
     def exists(self) -> bool:
         """Whether any history has been written yet."""
@@ -196,16 +198,21 @@ class Database:
 
     def _connect(self, deadline: float, *, read_only: bool, config: _Config) -> Connection:
         """Open the file, waiting for foreign programs (a shell, a BI tool) until the deadline."""
-        while True:
-            try:
-                with translated(self.path):
-                    if not read_only and not self.path.exists():
-                        self._create()
-                    return duckdb.connect(str(self.path), read_only=read_only, config=config)
-            except DatabaseBusy:
-                if time.monotonic() >= deadline:
-                    raise
+        wait = Wait(deadline, self._on_wait)
+        try:
+            while True:
+                try:
+                    with translated(self.path):
+                        if not read_only and not self.path.exists():
+                            self._create()
+                        return duckdb.connect(str(self.path), read_only=read_only, config=config)
+                except DatabaseBusy as error:
+                    if wait.is_over:
+                        raise
+                    wait.tell(error.holder)
                 time.sleep(_PAUSE_S)
+        finally:
+            wait.end()
 
     def _create(self) -> None:
         """Make an empty database."""
@@ -304,6 +311,7 @@ def _translate(path: Path, text: str) -> SpotifyHistError | None:
         return DatabaseBusy(
             f"The database {path} is held by {holder}.",
             hint="Close that program and try again; nothing was lost.",
+            holder=holder,
         )
     if any(sign in lower for sign in ("no space left", "file too large", "disk quota")):
         return StorageFull(f"The disk of {path} is full.")

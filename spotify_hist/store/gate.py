@@ -12,6 +12,7 @@ import fcntl
 import os
 import random
 import time
+from collections.abc import Callable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -22,16 +23,53 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+# Who has the file, in words, and for how many seconds more it is waited for. A wait that was told
+# of ends with a call of '' and 0.0.
+OnWait = Callable[[str, float], None]
+
 _FIRST_PAUSE_S = 0.002
 _LONGEST_PAUSE_S = 0.05
+_TOLD_EVERY_S = 1.0
+
+
+class Wait:
+    """One wait for the file, up to `deadline` (monotonic seconds), and how it is told of.
+
+    Short waits are nobody's business: `on_wait` is called after a second, and then once a second.
+    """
+
+    def __init__(self, deadline: float, on_wait: OnWait | None = None) -> None:
+        self._deadline = deadline
+        self._on_wait = on_wait
+        self._next_s = time.monotonic() + _TOLD_EVERY_S
+        self._was_told = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the deadline has come."""
+        return time.monotonic() >= self._deadline
+
+    def tell(self, holder: str) -> None:
+        """Say who is waited for, where it is time to."""
+        now = time.monotonic()
+        if self._on_wait is not None and now >= self._next_s:
+            self._next_s, self._was_told = now + _TOLD_EVERY_S, True
+            self._on_wait(holder, max(0.0, self._deadline - now))
+
+    def end(self) -> None:
+        """Say that it is over, if it was told of."""
+        if self._on_wait is not None and self._was_told:
+            self._was_told = False
+            self._on_wait("", 0.0)
 
 
 class Gate:
     """The gate of one database file. Safe across processes and threads (`flock` per open)."""
 
-    def __init__(self, database: Path) -> None:
+    def __init__(self, database: Path, on_wait: OnWait | None = None) -> None:
         self._gate = database.with_name(database.name + ".gate")
         self._turnstile = database.with_name(database.name + ".turn")
+        self._on_wait = on_wait
 
     @contextmanager
     def reading(self, deadline: float) -> Iterator[None]:
@@ -95,19 +133,28 @@ class Gate:
 
     def _take(self, descriptor: int, mode: int, deadline: float) -> None:
         pause = _FIRST_PAUSE_S
-        while True:
-            try:
-                fcntl.flock(descriptor, mode | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
+        wait = Wait(deadline, self._on_wait)
+        try:
+            while not self._is_taken(descriptor, mode):
+                if wait.is_over:
                     raise DatabaseBusy(
                         f"The database is in use by {self.holder()}.",
                         hint="Try again when it has finished; nothing was lost.",
-                    ) from None
+                    )
+                wait.tell(self.holder())
                 time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads retries only
                 pause = min(pause * 2, _LONGEST_PAUSE_S)
-            else:
-                return
+        finally:
+            wait.end()
+
+    @staticmethod
+    def _is_taken(descriptor: int, mode: int) -> bool:
+        """Take the lock; whether it was free."""
+        try:
+            fcntl.flock(descriptor, mode | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
     def holder(self) -> str:
         """Who has the file now, in words."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from spotify_hist.store.database import Connection
+    from spotify_hist.store.gate import OnWait
 
 Stamp = tuple[int, ...]
 T = TypeVar("T")
@@ -70,8 +71,8 @@ class _Opened:
 class KeptOpen(Database):
     """The one history file, for the threads of a server."""
 
-    def __init__(self, path: Path, wait_s: float = 30.0) -> None:
-        super().__init__(path, wait_s)
+    def __init__(self, path: Path, wait_s: float = 30.0, on_wait: OnWait | None = None) -> None:
+        super().__init__(path, wait_s, on_wait)
         self._changed = threading.Condition()
         self._opened: _Opened | None = None
         self._is_opening = False
