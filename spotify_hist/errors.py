@@ -18,6 +18,7 @@ class ExitCode(IntEnum):
     LOGIN_NEEDED = 4
     TEMPORARY = 5
     PARTIAL = 6
+    NEEDS_PERSON = 7
     INTERRUPTED = 130
 
 
@@ -204,3 +205,21 @@ class Partial(SpotifyHistError):
 
     code = "partial"
     exit_code = ExitCode.PARTIAL
+
+
+class NeedsPerson(SpotifyHistError):
+    """Trouble that should have passed by itself and has not for too long.
+
+    `cause` is the failure that every run met. It may succeed later without any change all the
+    same: the next run tries again.
+    """
+
+    code = "needs_person"
+    exit_code = ExitCode.NEEDS_PERSON
+    retryable = True
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, cause: SpotifyHistError | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.cause = cause
