@@ -162,7 +162,7 @@ def test_one_listeners_failure_is_theirs_alone(three: Household) -> None:
 def test_a_login_that_ended_is_told_by_every_poll_until_somebody_logs_in(
     three: Household,
 ) -> None:
-    """The token is gone, but not that plays are being missed."""
+    """And Spotify is not asked for it again on the same day."""
     three.sandbox.revoke("bob")
     three.poll()
     calls = len(three.sandbox.requests)

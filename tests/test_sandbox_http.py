@@ -330,6 +330,9 @@ def test_another_process_can_steer_it_over_http(sandbox: Sandbox, life: Life) ->
     assert told[-1]["ms_played"] == life.until(later)[-1].ms_played
     request(f"{base}/fail", body={"path": "/v1/me", "status": 500})
     assert request(f"{sandbox.url}/v1/me", token=token).status == 500
+    for is_denied, status in ((True, 400), (False, 200)):
+        request(f"{base}/deny-renewals", body={"on": is_denied})
+        assert refresh(sandbox.url, str(tokens["refresh_token"])).status == status
     request(f"{base}/revoke", body={"account": "listener"})
     assert refresh(sandbox.url, str(tokens["refresh_token"])).status == 400
 
@@ -343,6 +346,7 @@ def test_another_process_can_steer_it_over_http(sandbox: Sandbox, life: Life) ->
         ("advance", []),
         ("fail", {"status": 500}),
         ("revoke", {"account": "nobody"}),
+        ("deny-renewals", {}),
     ],
 )
 def test_senseless_control_calls_are_refused(sandbox: Sandbox, path: str, body: object) -> None:

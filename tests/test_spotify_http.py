@@ -58,6 +58,7 @@ FRESH = Token(
     oauth.SCOPES,
 )
 STALE = replace(FRESH, expires_at=NOW + 60)
+OVER = replace(STALE, authorized_at=NOW - 200 * 86_400)
 
 
 @contextmanager
@@ -491,11 +492,11 @@ def test_a_second_refusal_asks_for_a_login_and_keeps_the_token(
 
 
 @respx.mock
-def test_an_ended_login_is_forgotten_and_the_command_named(
+def test_a_login_refused_after_its_six_months_is_forgotten_and_the_command_named(
     config: settings.Settings, vault: Vault
 ) -> None:
     """FACTS 2.4: forget the token, ask for a login, never retry."""
-    vault.save(STALE)
+    vault.save(OVER)
     route = respx.post(TOKEN_URL).respond(400, json={"error": "invalid_grant"})
     with client(config, vault) as spotify:
         for _ in range(2):
@@ -514,7 +515,7 @@ def test_an_ended_login_that_cannot_be_noted_is_told_all_the_same(
     config: settings.Settings, vault: Vault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A full disk must not hide that somebody has to log in; the next run is told again."""
-    vault.save(STALE)
+    vault.save(OVER)
     respx.post(TOKEN_URL).respond(400, json={"error": "invalid_grant"})
 
     def full(*_: object) -> None:
@@ -523,7 +524,7 @@ def test_an_ended_login_that_cannot_be_noted_is_told_all_the_same(
     monkeypatch.setattr(Vault, "end", full)
     with client(config, vault) as spotify, pytest.raises(LoginNeeded, match="has ended"):
         spotify.recently_played()
-    assert stored(vault) == STALE
+    assert stored(vault) == OVER
 
 
 def test_a_listener_who_never_logged_in_is_told_so(config: settings.Settings, vault: Vault) -> None:

@@ -144,6 +144,7 @@ def test_a_status_for_a_program_says_everything(well: Database, cli: Cli) -> Non
             "login": "ok",
             "days_left": 172,
             "login_ends_at": "2027-04-22T12:00:00.000Z",
+            "login_refused_at": None,
         }
     ]
     assert status["database"].pop("bytes") == well.path.stat().st_size

@@ -332,7 +332,7 @@ def test_a_refusal_of_spotify_has_its_exit_code_and_next_step(
 def test_a_revoked_login_asks_for_a_new_one(
     logged_in: dict[str, str], sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """After `invalid_grant` the token is forgotten and the command to run is named."""
+    """After `invalid_grant` the command to run is named."""
     sandbox.revoke()
 
     code, _, said = ask(capsys, "poll")

@@ -112,7 +112,7 @@ def _about_polls(status: Status, now: datetime) -> Iterator[str]:
 
 def _is_collected(listener: ListenerStatus, status: Status) -> bool:
     """Whether it is known that plays are to be fetched for a listener."""
-    if listener.login is None or listener.login.state in {"ended", "unreadable"}:
+    if listener.login is None or listener.login.state in {"refused", "ended", "unreadable"}:
         return False
     if listener.standing is None:
         return status.is_read

@@ -161,7 +161,7 @@ class _Steps:
         login = person.login
         account_id = "" if login.account is None else login.account.account_id
         result = UserBackfill(login.user, account_id, warning=warning(login))
-        if login.error is not None or login.account is None:
+        if login.is_useless or login.account is None:
             return replace(result, stopped_by="error", error=login.error)
         return self._go_back(result, login.account, *self._start(person))
 

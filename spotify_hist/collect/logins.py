@@ -5,7 +5,7 @@ Never speaks to Spotify and never opens the database.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from spotify_hist.sources.spotify.vault import Ended, Token, Unreadable, Vault
 
-State = Literal["ok", "ends soon", "ended", "unreadable"]
+State = Literal["ok", "ends soon", "refused", "ended", "unreadable"]
 
 SOON_DAYS, URGENT_DAYS = 30, 7
 
@@ -30,9 +30,12 @@ class LoginState:
     `user` is the listener's name where the history knows the account. `days_left` are whole days,
     never negative. `account` is None, and `user` made of the file's name, only for an unreadable
     login of an account that the history does not know. `stem` is the name of its files in the
-    vault. `error` tells why this login is of no use any more, with the next step. It is None for
-    one whose six months are over by our calendar and that Spotify has not ended yet: that one may
+    vault. `error` tells why this login is of no use now, with the next step. It is None for one
+    whose six months are over by our calendar and that Spotify has not ended yet: that one may
     still be tried, for Spotify decides.
+
+    `refused_at` is since when Spotify has refused a login that is kept (FACTS 2.4), and
+    `next_try_at` when it is tried again; `is_due` says that it is time to.
     """
 
     user: str
@@ -43,6 +46,14 @@ class LoginState:
     scopes: tuple[str, ...]
     error: SpotifyHistError | None
     stem: str = ""
+    refused_at: datetime | None = None
+    next_try_at: datetime | None = None
+    is_due: bool = False
+
+    @property
+    def is_useless(self) -> bool:
+        """Whether nothing is to be asked of Spotify with it now; then `error` says why."""
+        return self.error is not None and not self.is_due
 
 
 def login_states(vault: Vault, names: Mapping[str | None, str], now: datetime) -> list[LoginState]:
@@ -87,10 +98,9 @@ def _order(state: LoginState) -> tuple[str, str, str]:
 
 def _alive(token: Token, names: Mapping[str | None, str], now: datetime) -> LoginState:
     account = token.account
-    user = names.get(account.account_id, _shown(account))
     days = token.days_left(now.timestamp())
-    return LoginState(
-        user=user,
+    state = LoginState(
+        user=names.get(account.account_id, _shown(account)),
         account=account,
         state="ended" if days < 0 else "ends soon" if days <= SOON_DAYS else "ok",
         days_left=max(days, 0),
@@ -98,6 +108,17 @@ def _alive(token: Token, names: Mapping[str | None, str], now: datetime) -> Logi
         scopes=token.scopes,
         error=None,
         stem=stem_of(account.account_id),
+    )
+    if token.refused_at is None:
+        return state
+    is_due = token.may_be_tried(now.timestamp())
+    return replace(
+        state,
+        state="refused",
+        error=token.refusal(),
+        refused_at=datetime.fromtimestamp(token.refused_at, UTC),
+        next_try_at=now if is_due else datetime.fromtimestamp(token.next_try_at, UTC),
+        is_due=is_due,
     )
 
 

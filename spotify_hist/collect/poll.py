@@ -123,7 +123,7 @@ def _capture(
     result = UserPoll(login.user, account_id, is_paused=person.is_paused, warning=warning(login))
     if person.is_paused:
         return result
-    if login.error is not None or login.account is None:
+    if login.is_useless or login.account is None:
         return replace(result, error=login.error)
     if refusal is not None:
         return replace(result, error=refusal)

@@ -139,6 +139,7 @@ def _listener(each: ListenerStatus) -> dict[str, object]:
         "login": login.state if login else None,
         "days_left": login.days_left if login else None,
         "login_ends_at": _iso(login.ends_at if login else None),
+        "login_refused_at": _iso(login.refused_at if login else None),
     }
 
 

@@ -60,7 +60,8 @@ class Accounts:
     """Every login of one sandbox. The caller holds its lock around each call.
 
     Codes and access tokens end by `clock`, which gives seconds since whenever; refresh tokens by
-    the simulated present handed to `token`.
+    the simulated present handed to `token`. While `denies_renewals` is set, each renewal is
+    answered as if the login had ended, which it has not (FACTS 2.4).
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Accounts:
         self.token_lifetime_s = token_lifetime_s
         self.rotate_every = rotate_every
         self.refreshes = 0
+        self.denies_renewals = False
         self._clock = clock
         self._codes: dict[str, _Code] = {}
         self._access: dict[str, tuple[_Login, float]] = {}
@@ -182,6 +184,8 @@ class Accounts:
 
     def _renew(self, form: Mapping[str, str], now: datetime) -> Answer:
         presented = form.get("refresh_token")
+        if self.denies_renewals:
+            return _error("invalid_grant", "Refresh token revoked")
         if not presented:
             return _error("invalid_request", "refresh_token must be supplied")
         if presented in self._ended:

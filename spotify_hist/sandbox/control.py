@@ -42,6 +42,9 @@ def _dispatch(sandbox: Sandbox, request: Request) -> Answer:
         case "POST", "/_sandbox/expire":
             sandbox.expire_access_tokens()
             return json_answer(200, {})
+        case "POST", "/_sandbox/deny-renewals":
+            sandbox.accounts.denies_renewals = _body(request)["on"] is True
+            return json_answer(200, {})
         case "POST", "/_sandbox/terms":
             sandbox.terms = sandbox.terms.changed(_body(request))
             return json_answer(200, sandbox.terms.as_json())

@@ -20,6 +20,7 @@ from spotify_hist.errors import (
 )
 from spotify_hist.faces.cli import listing
 from spotify_hist.faces.cli.attempt import DASHBOARD, REDIRECT_URI, log_in, open_browser
+from spotify_hist.model import iso
 
 if TYPE_CHECKING:
     from spotify_hist.collect.logins import LoginState
@@ -31,7 +32,7 @@ __all__ = ["auth", "log_in"]  # the demo logs in as well
 
 _FIELDS = (
     "user", "account_id", "display_name", "state", "days_left", "ends_on", "scopes", "warning",
-    "error",
+    "error", "refused_at", "next_try_at",
 )  # fmt: skip
 _APPS_PAGE = "https://www.spotify.com/account/apps/"
 
@@ -122,7 +123,7 @@ def status(app: App, form: str) -> int:
         if state.error is not None:
             app.out.error(state.error, as_json=form == "json")
     kinds = {state.state for state in states}
-    if "ended" in kinds:
+    if kinds & {"refused", "ended"}:
         return int(ExitCode.LOGIN_NEEDED)
     return int(ExitCode.BAD_INPUT if "unreadable" in kinds else ExitCode.OK)
 
@@ -239,6 +240,8 @@ def _as_dict(state: LoginState) -> dict[str, object]:
         "scopes": list(state.scopes),
         "warning": warning(state),
         "error": state.error and state.error.as_dict(),
+        "refused_at": state.refused_at and iso(state.refused_at),
+        "next_try_at": state.next_try_at and iso(state.next_try_at),
     }
 
 

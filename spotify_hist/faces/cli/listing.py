@@ -114,7 +114,7 @@ def login_in_words(login: LoginState | None, account_id: str | None) -> str:
     """How long a login lasts, in a few words; '-' for a listener without a Spotify account."""
     if login is None:
         return "-" if account_id is None else "logged out"
-    if login.state in {"ended", "unreadable"}:
+    if login.state in {"refused", "ended", "unreadable"}:
         return login.state
     return "1 day left" if login.days_left == 1 else f"{login.days_left} days left"
 

@@ -53,17 +53,25 @@ class Access:
     def token(self, refused: str | None = None) -> str:
         """An access token with more than a minute left and other than the `refused` one.
 
+        A login that Spotify refuses is tried once a day (FACTS 2.4); in between nothing is asked.
         Raises LoginNeeded, SettingsError, Offline, RateLimited and the vault's errors.
         """
-        login = self.login()
+        login = self._triable()
         if self._is_good(login, refused):
             return login.access_token
         with self._vault.lock(self._account_id):
-            # Read again: whoever held the lock may just have renewed it.
-            login = self.login()
+            # Read again: whoever held the lock may just have renewed it, or been refused.
+            login = self._triable()
             if not self._is_good(login, refused):
                 login = self._renew(login)
             return login.access_token
+
+    def _triable(self) -> Token:
+        """The stored login, unless Spotify refused it less than a day ago."""
+        login = self.login()
+        if not login.may_be_tried(self._clock()):
+            raise login.refusal()
+        return login
 
     def _is_good(self, login: Token, refused: str | None) -> bool:
         return login.access_token != refused and login.expires_at - self._clock() > _MARGIN_S
@@ -84,20 +92,35 @@ class Access:
                 self._clock(),
             )
         except LoginNeeded as error:
-            error.hint = how_to_log_in(login.account)
-            # Where it cannot be noted now, the next run is told the same by Spotify.
-            with suppress(Temporary, VaultError):
-                self._vault.end(login, self._clock(), error.message)
-            raise
+            raise self._refused(login, error) from None
         renewed = replace(
-            login,
+            login.as_of(self._clock()),
             access_token=grant.access_token,
             refresh_token=grant.refresh_token,
             expires_at=grant.expires_at,
             scopes=grant.scopes,
+            refused_at=None,
+            tried_at=None,
         )
         self._keep(renewed)
         return renewed
+
+    def _refused(self, login: Token, error: LoginNeeded) -> LoginNeeded:
+        """Spotify answered `invalid_grant`: the token is kept until its six months are over
+        (FACTS 2.4), then forgotten.
+
+        Where that cannot be noted now, the next run is told the same by Spotify.
+        """
+        now = self._clock()
+        if login.ends_at <= now:
+            error.hint = how_to_log_in(login.account)
+            with suppress(Temporary, VaultError):
+                self._vault.end(login, now, error.message)
+            return error
+        refused = login.as_refused(now)
+        with suppress(Temporary, VaultError):
+            self._vault.save(refused)
+        return refused.refusal()
 
     def _keep(self, login: Token) -> None:
         """Save what cannot be had a second time: the old refresh token may be dead already."""

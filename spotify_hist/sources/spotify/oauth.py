@@ -146,7 +146,8 @@ def refresh(
 
     `now` is epoch seconds.
 
-    Raises LoginNeeded for `invalid_grant` and for nothing else: the login has ended (FACTS 2.4).
+    Raises LoginNeeded for `invalid_grant` and for nothing else: Spotify says that the login has
+    ended, and may be wrong (FACTS 2.4).
     With SettingsError, Offline and RateLimited the token at hand stays good.
     """
     form = {

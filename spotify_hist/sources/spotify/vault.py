@@ -6,73 +6,23 @@ Never talks to Spotify and never reads the environment; the key comes in as a pa
 from __future__ import annotations
 
 import hashlib
-import json
-import math
 import threading
-from calendar import monthrange
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from spotify_hist.errors import StorageFull, VaultError
-from spotify_hist.model import Account
 from spotify_hist.sources.spotify.files import Folder
 from spotify_hist.sources.spotify.keys import LOCK_WAIT_S, Keys, new_key
+from spotify_hist.sources.spotify.token import Ended, Token, how_to_log_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_GRANT_MONTHS = 6
-_DAY_S = 86_400
+__all__ = ["Ended", "Rotation", "Token", "Unreadable", "Vault", "how_to_log_in", "stem_of"]
+
 _BUSY = "Another spotify-hist process is renewing this Spotify login."
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """What Spotify granted for one account. Grain: one account; all times epoch seconds.
-
-    `expires_at` is the end of the access token; `authorized_at` the instant the person agreed,
-    which refreshing does not move (FACTS 2.3). `client_id` is the app the grant belongs to.
-    """
-
-    account: Account
-    client_id: str
-    refresh_token: str = field(repr=False)
-    access_token: str = field(repr=False)
-    expires_at: float
-    authorized_at: float
-    scopes: tuple[str, ...]
-
-    @property
-    def ends_at(self) -> float:
-        """Epoch second at which the refresh token dies: six calendar months, UTC (FACTS 2.3).
-
-        A day that the sixth month lacks becomes its last day (31 August -> 28 or 29 February),
-        so that the program warns rather a day early than a day late.
-        """
-        start = datetime.fromtimestamp(self.authorized_at, UTC)
-        months = start.month - 1 + _GRANT_MONTHS
-        year, month = start.year + months // 12, months % 12 + 1
-        day = min(start.day, monthrange(year, month)[1])
-        return start.replace(year=year, month=month, day=day).timestamp()
-
-    def days_left(self, now: float) -> int:
-        """Whole days from `now` (epoch seconds) to `ends_at`, rounded down.
-
-        0 on the last day, negative once the login has ended.
-        """
-        return math.floor((self.ends_at - now) / _DAY_S)
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """A login that Spotify has ended, kept until the next one. `ended_at` is epoch seconds."""
-
-    account: Account
-    ended_at: float
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,19 +107,18 @@ class Vault:
         with self._lock(stem, LOCK_WAIT_S):
             self._keys.make()
             with self._keys.lock(shared=True):
-                sealed = self._keys.sealing().encrypt(_to_json(token))
+                sealed = self._keys.sealing().encrypt(token.to_json())
                 self._folder.replace(f"{stem}.token", sealed)
             # After the token: a kill in between leaves both, and the token counts.
             self._folder.remove(f"{stem}.ended")
 
     def end(self, token: Token, now: float, reason: str) -> None:
         """Forget a token that Spotify no longer accepts, but not that there was a login."""
-        account = token.account
-        stem = stem_of(account.account_id)
-        marker = {**_account_fields(account), "ended_at": now, "reason": reason}
+        stem = stem_of(token.account.account_id)
+        marker = Ended(token.account, now, reason).to_json()
         with self._lock(stem, LOCK_WAIT_S), self._keys.lock(shared=True):
             # Before the token goes: no kill may leave neither.
-            self._folder.replace(f"{stem}.ended", json.dumps(marker).encode())
+            self._folder.replace(f"{stem}.ended", marker)
             self._folder.remove(f"{stem}.token")
 
     def forget(self, account_id: str) -> None:
@@ -264,7 +213,7 @@ class Vault:
         if sealed is None:
             return None
         try:
-            token = _from_json(self._keys.opening().decrypt(sealed))
+            token = Token.from_json(self._keys.opening().decrypt(sealed))
         except InvalidToken:
             token = None
         if token is None or stem_of(token.account.account_id) != stem:
@@ -303,63 +252,10 @@ class Vault:
         return resealed, tuple(broken)
 
     def _ended(self, stem: str) -> Ended | None:
-        text = self._folder.read(f"{stem}.ended")
-        try:
-            plain = json.loads(text or b"")
-            account = Account(plain["account_id"], plain["spotify_id"], plain["display_name"])
-            marker = Ended(account, float(plain["ended_at"]), str(plain["reason"]))
-        except (ValueError, KeyError, TypeError, RecursionError):
-            return None
-        return marker if stem_of(account.account_id) == stem else None
+        marker = Ended.from_json(self._folder.read(f"{stem}.ended") or b"")
+        return marker if marker and stem_of(marker.account.account_id) == stem else None
 
 
 def stem_of(account_id: str) -> str:
     """The name of the account's files. Hashed: an id from outside must never shape a path."""
     return hashlib.sha256(account_id.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def how_to_log_in(account: Account | None) -> str:
-    """The command that logs a listener in, and whom to be at Spotify when it asks."""
-    if account is None:
-        return "Run 'spotify-hist auth login'."
-    name = account.display_name or account.spotify_id or account.account_id
-    return f"Run 'spotify-hist auth login' and log in to Spotify as {name}."
-
-
-def _account_fields(account: Account) -> dict[str, str | None]:
-    return {
-        "account_id": account.account_id,
-        "spotify_id": account.spotify_id,
-        "display_name": account.display_name,
-    }
-
-
-def _to_json(token: Token) -> bytes:
-    plain = {
-        "version": 1,
-        **_account_fields(token.account),
-        "client_id": token.client_id,
-        "refresh_token": token.refresh_token,
-        "access_token": token.access_token,
-        "expires_at": token.expires_at,
-        "authorized_at": token.authorized_at,
-        "scopes": token.scopes,
-    }
-    return json.dumps(plain).encode()
-
-
-def _from_json(data: bytes) -> Token | None:
-    """The token, or None if the content is not one of ours."""
-    try:
-        plain = json.loads(data)
-        return Token(
-            account=Account(plain["account_id"], plain["spotify_id"], plain["display_name"]),
-            client_id=plain["client_id"],
-            refresh_token=plain["refresh_token"],
-            access_token=plain["access_token"],
-            expires_at=float(plain["expires_at"]),
-            authorized_at=float(plain["authorized_at"]),
-            scopes=tuple(plain["scopes"]),
-        )
-    except (ValueError, KeyError, TypeError):
-        return None
