@@ -180,7 +180,10 @@ class _Reading:
 
     def _chunk(self, descriptor: int) -> bytes:
         left = self._deadline - time.monotonic()
-        if left <= 0 or not select.select([descriptor], [], [], left)[0]:
+        # Not select(): a server with many callers has descriptors beyond what that can take.
+        waiting = select.poll()
+        waiting.register(descriptor, select.POLLIN)
+        if left <= 0 or not waiting.poll(left * 1000):
             raise self._too_long()
         return os.read(descriptor, _CHUNK)
 

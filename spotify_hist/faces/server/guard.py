@@ -34,7 +34,12 @@ from spotify_hist.faces.server.headers import (
 )
 from spotify_hist.faces.server.origins import Origins
 from spotify_hist.faces.server.rate import Buckets
-from spotify_hist.faces.server.replies import Refusal, internal_error, where
+from spotify_hist.faces.server.replies import (
+    SECURITY_HEADERS,
+    Refusal,
+    internal_error,
+    where,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,14 +53,6 @@ logger = logging.getLogger(__name__)
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _PATIENCE = 16
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-
-SECURITY_HEADERS = {
-    b"x-content-type-options": b"nosniff",
-    b"x-frame-options": b"DENY",
-    b"referrer-policy": b"no-referrer",
-    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
-    b"cross-origin-resource-policy": b"same-origin",
-}
 
 
 @dataclass(frozen=True, slots=True)

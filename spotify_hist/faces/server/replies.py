@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+SECURITY_HEADERS = {
+    b"x-content-type-options": b"nosniff",
+    b"x-frame-options": b"DENY",
+    b"referrer-policy": b"no-referrer",
+    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
+    b"cross-origin-resource-policy": b"same-origin",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """An answer that is an error: its HTTP status and the error object of every face."""

@@ -5,15 +5,17 @@ Never answers a request; the app behind the guard does.
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import ipaddress
 import socket
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import uvicorn
 
 from spotify_hist.errors import SettingsError, UsageError
 from spotify_hist.faces.server import app
+from spotify_hist.faces.server.connections import Connections, most_connections
 from spotify_hist.faces.server.guard import LOOPBACK_NAMES, Rules
 from spotify_hist.faces.server.headers import Network, Origin, host_of, network, origin_of
 from spotify_hist.faces.server.origins import Origins
@@ -26,11 +28,14 @@ if TYPE_CHECKING:
     from datetime import datetime
     from types import FrameType
 
+    from starlette.types import ASGIApp
+
     from spotify_hist.settings import Settings
 
 T = TypeVar("T")
 
 _GRACE_S = 1
+_QUEUE = 1024
 _IN_THE_WAY = {
     errno.EADDRINUSE: (
         "Port {port} on {host} is already in use.",
@@ -68,30 +73,48 @@ def serve(
         quiet_libraries()
         shown = f"[{host}]" if ":" in host else host
         url = f"http://{shown}:{listener.getsockname()[1]}"
-        config = uvicorn.Config(
-            app.build(tools, rules),
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            ws="none",
-            timeout_graceful_shutdown=_GRACE_S,
-        )
+        connections = Connections(most=most_connections())
+        config = server_config(app.build(tools, rules), connections)
         ready = f"Serving on {url} — MCP at /mcp, OpenAPI at /openapi.json"
-        _Server(config, lambda: announce(ready)).run(sockets=[listener])
+        Server(config, connections, lambda: announce(ready)).run(sockets=[listener])
     tools.close()
     leave(still_running=tools.running)
 
 
-class _Server(uvicorn.Server):
+def server_config(app: ASGIApp, connections: Connections) -> uvicorn.Config:
+    """How uvicorn serves `app`, over these connections."""
+    return uvicorn.Config(
+        connections.watching(app),
+        # uvicorn only calls it, for each connection.
+        http=cast("type[asyncio.Protocol]", connections.protocol),
+        loop="asyncio",
+        # asyncio takes so many callers before anything else has its turn: one, so that there is
+        # room for it. How many the kernel lets wait is said once the server is up.
+        backlog=1,
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        ws="none",
+        timeout_graceful_shutdown=_GRACE_S,
+    )
+
+
+class Server(uvicorn.Server):
     """uvicorn that says when it is ready, and ends by returning rather than by the signal."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, connections: Connections, ready: Callable[[], None]
+    ) -> None:
         super().__init__(config)
+        self._connections = connections
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        asyncio.get_running_loop().set_exception_handler(self._connections.on_loop_error)
         await super().startup(sockets=sockets)
+        for listener in sockets or ():
+            listener.listen(_QUEUE)
         if self.started:
             self._ready()
 

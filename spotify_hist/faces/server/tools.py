@@ -6,6 +6,7 @@ Never opens the database and never speaks a protocol: HTTP, MCP and OpenAPI are 
 from __future__ import annotations
 
 import difflib
+import errno
 import functools
 import time
 from typing import TYPE_CHECKING, NoReturn
@@ -58,6 +59,7 @@ ALIASES = {
 _HISTORY = "history."
 RETRY_AFTER_S = 5
 _HEALTH_WAIT_S = 2.0
+_OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 
 
 class Tools:
@@ -145,7 +147,16 @@ class Tools:
             self._user,
             self._timeout_s,
         )
-        return tool.ask(desk, arguments)
+        try:
+            return tool.ask(desk, arguments)
+        except OSError as error:
+            if error.errno not in _OUT_OF_DESCRIPTORS:
+                raise
+            raise Temporary(
+                "Too many files are open for another question.",
+                hint="Ask again in a moment.",
+                code="too_many_files",
+            ) from None
 
     def _require(self, name: str) -> None:
         """Raises NotAllowed where no listener has this name, without telling who there is."""
