@@ -106,7 +106,26 @@ class DamagedDatabase(BadInput):
     """The file is not a DuckDB database, or its migrations do not add up."""
 
     code = "damaged_database"
-    hint = "Move the file away and restore a backup; the exports can be imported again."
+    hint = (
+        "Move it away, with the .wal beside it if there is one, and restore a backup; the exports "
+        "can be imported again."
+    )
+
+
+class DamagedLog(DamagedDatabase):
+    """What DuckDB keeps beside the file (`.wal`) cannot be taken into it."""
+
+    code = "damaged_log"
+
+
+class NoLocks(BadInput):
+    """The file system has no file locks, so that two processes could spoil each other's work."""
+
+    code = "no_locks"
+    hint = (
+        "Keep the history on a disk of this machine (SPOTIFY_HIST_HOME), or mount the share with "
+        "locks: NFS without 'nolock', SMB without 'nobrl'."
+    )
 
 
 class Unavailable(BadInput):

@@ -24,7 +24,8 @@ from spotify_hist.errors import (
     Temporary,
 )
 from spotify_hist.store import migrate
-from spotify_hist.store.database import Database, integers, translated
+from spotify_hist.store.database import Database, integers
+from spotify_hist.store.duckdb_errors import translated
 from spotify_hist.store.gate import Gate
 from spotify_hist.store.migrate import Migration
 

@@ -16,7 +16,8 @@ from spotify_hist import normalise
 from spotify_hist.errors import BadInput
 from spotify_hist.model import Account, ApiTrack, Record
 from spotify_hist.store import checkpoints, coverage, journal, listeners, records
-from spotify_hist.store.database import OUT_OF_MEMORY, instant
+from spotify_hist.store.database import instant
+from spotify_hist.store.duckdb_errors import OUT_OF_MEMORY
 
 if TYPE_CHECKING:
     from spotify_hist.collect.spool import Spool, SpooledPage

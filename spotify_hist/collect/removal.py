@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 from spotify_hist.collect.spool import Spool
 from spotify_hist.collect.turns import turn
-from spotify_hist.errors import Temporary, UsageError
-from spotify_hist.store import listeners, removal
+from spotify_hist.errors import SpotifyHistError, Temporary, UsageError
+from spotify_hist.store import listeners, removal, rewriting
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from spotify_hist.model import Listener
     from spotify_hist.settings import Settings
     from spotify_hist.sources.spotify.vault import Vault
@@ -21,13 +23,16 @@ if TYPE_CHECKING:
     from spotify_hist.store.removal import Removed
 
 
-def remove_listener(settings: Settings, database: Database, vault: Vault, name: str) -> Removed:
+def remove_listener(
+    settings: Settings, database: Database, vault: Vault, name: str, now: datetime
+) -> Removed:
     """Delete a listener: the login, the pages that wait for them, and everything in the history.
 
-    The file is written anew at the end: deleted rows would be readable in it for a long time. The
-    listener's name goes last, so that after a kill at any instant the same call finishes the
-    work. Raises UsageError for a listener nobody knows, Temporary while a poll or backfill is at
-    work, and the errors of vault and store.
+    The file is written anew at the end: deleted rows would be readable in it for a long time. That
+    this is owed is noted with the deletion, so that after a kill at any instant the same call, or
+    whoever writes next, finishes the work. Raises UsageError for a listener nobody knows, Temporary
+    while a poll or backfill is at work, StorageFull before anything is deleted where there is no
+    room to write the file anew, and the errors of vault and store.
     """
     with ExitStack() as stack:
         # Nobody may fetch a page for this listener meanwhile: it would bring them back.
@@ -38,6 +43,7 @@ def remove_listener(settings: Settings, database: Database, vault: Vault, name: 
             )
         with database.read() as connection:
             account_id = _find(connection, name).account_id
+        rewriting.require_space(database.path)
         if account_id is not None:
             vault.forget(account_id)
         with database.write("users remove") as connection:
@@ -45,8 +51,28 @@ def remove_listener(settings: Settings, database: Database, vault: Vault, name: 
             if listener.account_id is not None:
                 Spool(settings.spool).forget(listener.account_id)
             removed = removal.remove(connection, listener)
-        database.rewrite("users remove")
+            rewriting.owe(connection, name, now)
+        _rewrite(database, name)
         return removed
+
+
+def finish_removal(database: Database, name: str) -> bool:
+    """Write the file anew where a removal of this listener was stopped before that; whether it was.
+
+    Raises the errors of the store.
+    """
+    with database.read() as connection:
+        is_owed = rewriting.is_owed(connection, name)
+    if is_owed:
+        _rewrite(database, name)
+    return is_owed
+
+
+def _rewrite(database: Database, name: str) -> None:
+    try:
+        database.rewrite("users remove")
+    except SpotifyHistError as error:
+        raise rewriting.still_owed(error, f"'{name}' is deleted") from None
 
 
 def _find(connection: Connection, name: str) -> Listener:

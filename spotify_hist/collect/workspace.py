@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 from spotify_hist.disk import FULL
 from spotify_hist.errors import BadInput, StorageFull
 from spotify_hist.store import bulk
-from spotify_hist.store.database import Connection, Room, attach, scratch
+from spotify_hist.store.database import Connection, Room, scratch
+from spotify_hist.store.engine import attach
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,48 +5,37 @@ Never keeps a connection beyond the block it was asked for, and never holds a se
 
 from __future__ import annotations
 
-import re
+import os
+import stat
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
 
-from spotify_hist.disk import FULL
-from spotify_hist.errors import (
-    BadInput,
-    DamagedDatabase,
-    DatabaseBusy,
-    NewerDatabase,
-    NoHistory,
-    SpotifyHistError,
-    StorageFull,
-)
-from spotify_hist.store import migrate
+from spotify_hist.errors import BadInput, DamagedDatabase, DatabaseBusy, NoHistory, SpotifyHistError
+from spotify_hist.store import migrate, rewriting
+from spotify_hist.store.duckdb_errors import log_of, log_without_file, not_a_log, translated
+from spotify_hist.store.engine import CONFIG, Config, attach
 from spotify_hist.store.gate import Gate, OnWait, Wait
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from spotify_hist.settings import Settings
 
 Connection = duckdb.DuckDBPyConnection
 
-OUT_OF_MEMORY = "out_of_memory"  # the code of that error
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PAUSE_S = 0.05
-# A file of another kind must not make DuckDB fetch a reader for it from the network.
-_Config = dict[str, str | bool | int | float | list[str]]
-_CONFIG: _Config = {
-    "autoinstall_known_extensions": False,
-    "autoload_known_extensions": False,
-}
+# How DuckDB's own log begins; one that was torn may have less, or nothing but zeros.
+_LOG_HEAD = b"d\x00b"
 # Where fifty rows are written, threads and the order of rows without one cost more than they give,
 # and what was read need not be kept.
-_SMALL: _Config = {"threads": 1, "preserve_insertion_order": False, "memory_limit": "64MB"}
+_SMALL: Config = {"threads": 1, "preserve_insertion_order": False, "memory_limit": "64MB"}
 # Rows that DuckDB packs together while they come in. What does not fill such a group is packed by
 # one thread at the end, so that small ones suit many small batches.
 _STAGED_TOGETHER = 16_384
@@ -60,25 +49,8 @@ class Room:
     directory: Path
 
     @property
-    def config(self) -> _Config:
+    def config(self) -> Config:
         return {"memory_limit": f"{self.memory_mb}MB", "temp_directory": str(self.directory)}
-
-
-_OF_FILES = (
-    duckdb.IOException,
-    duckdb.FatalException,
-    duckdb.OutOfMemoryException,
-    duckdb.InternalException,
-    duckdb.SerializationException,
-    duckdb.TransactionException,
-)
-_DAMAGE = (
-    "not a valid duckdb", "corrupt", "checksum", "serializ", "could not read enough bytes",
-    "is a directory", "sqlite_scanner",
-)  # fmt: skip
-_NO_MEMORY = ("out of memory", "failed to allocate", "could not allocate")
-_BROKEN = ("input/output error", "fsync failed", "could not write")
-_HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 
 
 class Database:
@@ -86,7 +58,10 @@ class Database:
     is told of those that a person would notice."""
 
     def __init__(self, path: Path, wait_s: float = 30.0, on_wait: OnWait | None = None) -> None:
-        self.path = path
+        # DuckDB keeps its log beside what a link points to, and what is made anew must not replace
+        # the link.
+        self.path = Path(os.path.realpath(path)) if path.is_symlink() else path
+        self._link = path if path.is_symlink() else None
         self._wait_s = wait_s
         self._on_wait = on_wait
         self._gate = Gate(path, on_wait)
@@ -106,18 +81,46 @@ class Database:
 
         Raises NoHistory where there is no file, DatabaseBusy, NewerDatabase, DamagedDatabase.
         """
-        if not self.exists():
-            raise NoHistory(f"There is no listening history in {self.path.parent} yet.")
+        self._require()
         deadline = time.monotonic() + self._wait_s
         with self._gate.reading(deadline), self._connection(deadline, read_only=True) as found:
             if migrate.version(found) == migrate.latest():
                 yield found
                 return
-        with self.write("migrate"):
-            pass
+        self._upgrade()
         deadline = time.monotonic() + self._wait_s
         with self._gate.reading(deadline), self._connection(deadline, read_only=True) as found:
             yield found
+
+    def _require(self) -> None:
+        """Raise NoHistory where there is no file, and DamagedLog where only its log is left."""
+        self._check_link()
+        if not self.exists():
+            if rewriting.unsettled_logs(self.path):
+                raise log_without_file(self.path)
+            raise NoHistory(f"There is no listening history in {self.path.parent} yet.")
+
+    def _check_link(self) -> None:
+        """Raise BadInput where a link leads nowhere: a new history would hide the one that is on a
+        disk not mounted."""
+        if self._link is not None and not self.exists():
+            raise BadInput(
+                f"{self._link} is a link to {self.path}, which is not there.",
+                hint="Mount its disk, or remove the link.",
+            )
+
+    def _upgrade(self) -> None:
+        """Bring the schema up to date for somebody who only reads."""
+        try:
+            with self.write("migrate"):
+                pass
+        except BadInput as error:
+            if type(error) is BadInput:
+                error.message = (
+                    "The history is of an earlier version, and must be brought up to date before "
+                    f"it can be read. {error.message}"
+                )
+            raise
 
     @contextmanager
     def write(
@@ -129,23 +132,29 @@ class Database:
         only, which need less memory (BadInput `out_of_memory` where they need more after all) and
         no second thread. `room`: for many rows.
         """
-        more: _Config = _SMALL if is_small else {}
+        more: Config = _SMALL if is_small else {}
         if room is not None:
             more = {**room.config, "preserve_insertion_order": False}
+        self._check_link()
         deadline = time.monotonic() + self._wait_s
-        with (
-            self._gate.writing(deadline, label),
-            self._connection(deadline, read_only=False, more=more) as connection,
-        ):
-            migrate.upgrade(connection)
-            connection.begin()
-            try:
-                yield connection
-                connection.commit()
-            except BaseException:
-                with suppress(duckdb.Error):
-                    connection.rollback()
-                raise
+        with self._gate.writing(deadline, label):
+            with suppress(OSError):
+                rewriting.clear(self.path)
+            with self._connection(deadline, read_only=False, more=more) as connection:
+                migrate.upgrade(connection)
+                is_owed = rewriting.is_owed(connection)
+                connection.begin()
+                try:
+                    yield connection
+                    connection.commit()
+                except BaseException:
+                    with suppress(duckdb.Error):
+                        connection.rollback()
+                    raise
+            if is_owed:
+                # What this writer came for is done; `status` tells of what is still owed.
+                with suppress(SpotifyHistError):
+                    self._rewrite(deadline)
 
     def copy_to(self, target: Path) -> None:
         """Copy the file as it stands, with what is only in its log so far.
@@ -154,15 +163,13 @@ class Database:
         """
         import shutil
 
-        if not self.exists():
-            raise NoHistory(f"There is no listening history in {self.path.parent} yet.")
+        self._require()
         deadline = time.monotonic() + self._wait_s
         with self._gate.reading(deadline), self._connection(deadline, read_only=True) as found:
             migrate.version(found)
-            for ending in ("", ".wal"):
-                with suppress(FileNotFoundError):
-                    source = self.path.with_name(self.path.name + ending)
-                    shutil.copyfile(source, target.with_name(target.name + ending))
+            for source in (self.path, *rewriting.unsettled_logs(self.path)):
+                ending = source.name.removeprefix(self.path.name)
+                shutil.copyfile(source, target.with_name(target.name + ending))
 
     def rewrite(self, label: str) -> None:
         """Write the file anew, without what deleted rows left in it; whole or not at all.
@@ -171,23 +178,26 @@ class Database:
         """
         deadline = time.monotonic() + self._wait_s
         with self._gate.writing(deadline, label):
+            self._rewrite(deadline)
+
+    def _rewrite(self, deadline: float) -> None:
+        """The same for whoever is at the gate already."""
+        rewriting.require_space(self.path)
+        with self._connection(deadline, read_only=False) as connection:
+            # What is still in the log must not be taken for the new file's.
+            connection.execute("force checkpoint")
+            is_owed = rewriting.is_owed(connection)
+        with rewriting.made_anew(self.path) as making:
+            rewriting.copy(self.path, making)
+        if is_owed:
             with self._connection(deadline, read_only=False) as connection:
-                # What is still in the log must not be taken for the new file's.
-                connection.execute("force checkpoint")
-            with (
-                self._made_anew() as making,
-                translated(self.path),
-                duckdb.connect(config=_CONFIG) as connection,
-            ):
-                attach(connection, self.path, "old", "read_only")
-                attach(connection, making, "new")
-                connection.execute("copy from database old to new")
+                rewriting.settle(connection)
 
     @contextmanager
     def _connection(
-        self, deadline: float, *, read_only: bool, more: _Config | None = None
+        self, deadline: float, *, read_only: bool, more: Config | None = None
     ) -> Iterator[Connection]:
-        config = {**_CONFIG, **(more or {})}
+        config = {**CONFIG, **(more or {})}
         connection = self._connect(deadline, read_only=read_only, config=config)
         try:
             with translated(self.path):
@@ -196,15 +206,16 @@ class Database:
         finally:
             connection.close()
 
-    def _connect(self, deadline: float, *, read_only: bool, config: _Config) -> Connection:
+    def _connect(self, deadline: float, *, read_only: bool, config: Config) -> Connection:
         """Open the file, waiting for foreign programs (a shell, a BI tool) until the deadline."""
         wait = Wait(deadline, self._on_wait)
         try:
             while True:
                 try:
+                    self._check_files()
+                    if not read_only and not self.path.exists():
+                        self._create()
                     with translated(self.path):
-                        if not read_only and not self.path.exists():
-                            self._create()
                         return duckdb.connect(str(self.path), read_only=read_only, config=config)
                 except DatabaseBusy as error:
                     if wait.is_over:
@@ -216,32 +227,33 @@ class Database:
 
     def _create(self) -> None:
         """Make an empty database."""
-        with self._made_anew() as making:
-            duckdb.connect(str(making), config=_CONFIG).close()
+        with rewriting.made_anew(self.path) as making:
+            with translated(self.path):
+                duckdb.connect(str(making), config=CONFIG).close()
+            rewriting.check(making)
 
-    @contextmanager
-    def _made_anew(self) -> Iterator[Path]:
-        """A name to make the file under; it takes the file's place once the block is through.
-
-        A kill leaves no half-made file there.
-        """
-        making = self.path.with_name(self.path.name + ".new")
+    def _check_files(self) -> None:
+        """Raise DamagedDatabase for what DuckDB would wait at for ever (a pipe), or overwrite."""
+        log = log_of(self.path)
         try:
-            making.unlink(missing_ok=True)
-            yield making
-            making.chmod(0o600)
-            making.replace(self.path)
+            if not stat.S_ISREG(self.path.stat().st_mode):
+                raise DamagedDatabase(
+                    f"{self.path} is no file.",
+                    hint="Move it away, or set SPOTIFY_HIST_HOME to another directory.",
+                )
+            with log.open("rb") as opened:
+                head = opened.read(len(_LOG_HEAD))
+        except FileNotFoundError:
+            return
+        except IsADirectoryError:
+            raise not_a_log(self.path) from None
         except OSError as error:
-            if error.errno in FULL:
-                raise StorageFull(f"The disk of {self.path} is full.") from None
             raise BadInput(
-                f"{self.path} cannot be made: {error.strerror}.",
-                hint="Make that directory writable, or set SPOTIFY_HIST_HOME to another one.",
+                f"{error.filename} cannot be opened: {error.strerror}.",
+                hint="Run as the user who owns it.",
             ) from None
-        finally:
-            for left in (making, making.with_name(making.name + ".wal")):
-                with suppress(OSError):
-                    left.unlink(missing_ok=True)
+        if not _LOG_HEAD.startswith(head) and any(head):
+            raise not_a_log(self.path)
 
 
 def integers(
@@ -256,12 +268,6 @@ def instant(epoch_us: int) -> datetime:
     """The UTC instant of epoch microseconds: DuckDB hands out timestamptz only as numbers or text
     where pytz is absent (FACTS 9.6)."""
     return _EPOCH + timedelta(microseconds=epoch_us)
-
-
-def attach(connection: Connection, path: Path, name: str, options: str = "") -> None:
-    """Make another database file known to a connection as `name`."""
-    quoted = str(path).replace("'", "''")
-    connection.execute(f"attach '{quoted}' as {name}{f' ({options})' if options else ''}")
 
 
 @contextmanager
@@ -285,55 +291,3 @@ def scratch(path: Path, room: Room) -> Iterator[Connection]:
         for left in (path, path.with_name(path.name + ".wal")):
             with suppress(OSError):
                 left.unlink(missing_ok=True)
-
-
-@contextmanager
-def translated(path: Path) -> Iterator[None]:
-    """Turn DuckDB's file errors into ours, in the person's words."""
-    try:
-        yield
-    except duckdb.Error as error:
-        # Damage comes as the bare base class; the other subclasses tell of a statement's data.
-        if not isinstance(error, _OF_FILES) and type(error) is not duckdb.Error:
-            raise
-        known = _translate(path, str(error))
-        if known is None:
-            raise
-        raise known from error
-
-
-def _translate(path: Path, text: str) -> SpotifyHistError | None:
-    """Our error for DuckDB's text, or None where it says nothing about the file."""
-    lower = text.lower()
-    if "lock on file" in lower or "conflicting lock" in lower:
-        match = _HOLDER.search(text)
-        holder = f"{match['program']} (pid {match['pid']})" if match else "another program"
-        return DatabaseBusy(
-            f"The database {path} is held by {holder}.",
-            hint="Close that program and try again; nothing was lost.",
-            holder=holder,
-        )
-    if any(sign in lower for sign in ("no space left", "file too large", "disk quota")):
-        return StorageFull(f"The disk of {path} is full.")
-    if any(sign in lower for sign in _NO_MEMORY):
-        return BadInput(
-            "There is not memory enough for this.",
-            hint="Raise the setting import.memory_mb, or close other programs.",
-            code=OUT_OF_MEMORY,
-        )
-    if "version number" in lower or "newer version" in lower:
-        return NewerDatabase(f"{path} was written by a newer DuckDB than the one installed.")
-    if "permission denied" in lower or "read-only file system" in lower:
-        return BadInput(
-            f"{path} cannot be opened: permission denied.",
-            hint="Run as the user who owns that directory.",
-        )
-    if any(sign in lower for sign in _BROKEN):
-        # Nothing that passes: a timer must show it as a failure while Spotify still has the plays.
-        return BadInput(
-            f"The disk of {path} failed to read or write it.",
-            hint="Check the disk, then run the same command again; what was captured is safe.",
-        )
-    if any(sign in lower for sign in _DAMAGE):
-        return DamagedDatabase(f"{path} cannot be read as a DuckDB database.")
-    return None

@@ -14,7 +14,8 @@ from urllib.parse import quote
 from spotify_hist.errors import NoHistory
 from spotify_hist.model import iso
 from spotify_hist.store import identity, listeners, reconcile, removal, sql
-from spotify_hist.store.database import Database, integers, translated
+from spotify_hist.store.database import Database, integers
+from spotify_hist.store.duckdb_errors import translated
 from spotify_hist.store.outbox import Outbox, outbox
 
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ import os
 import random
 import time
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from spotify_hist.disk import FULL
-from spotify_hist.errors import BadInput, DatabaseBusy, StorageFull
+from spotify_hist.disk import FULL, READ_ONLY, try_lock
+from spotify_hist.errors import BadInput, DatabaseBusy, SpotifyHistError, StorageFull
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,30 +73,29 @@ class Gate:
 
     @contextmanager
     def reading(self, deadline: float) -> Iterator[None]:
-        """Share the file with other readers; DatabaseBusy after `deadline` (monotonic seconds)."""
-        turnstile = self._open(self._turnstile)
-        try:
+        """Share the file with other readers; DatabaseBusy after `deadline` (monotonic seconds).
+
+        Where nothing can be written, and no lock file is there, nobody writes the database either:
+        it is read without one.
+        """
+        with self._opened_to_read(self._turnstile) as turnstile:
             self._take(turnstile, fcntl.LOCK_SH, deadline)
-            gate = self._open(self._gate)
-            try:
+            with self._opened_to_read(self._gate) as gate:
                 self._take(gate, fcntl.LOCK_SH, deadline)
-                fcntl.flock(turnstile, fcntl.LOCK_UN)
-                if os.fstat(gate).st_size:  # signed by a writer that was killed
+                if turnstile is not None:
+                    fcntl.flock(turnstile, fcntl.LOCK_UN)
+                if (
+                    gate is not None and os.fstat(gate).st_size
+                ):  # signed by a writer that was killed
                     self._sign(gate, "")
                 yield
-            finally:
-                os.close(gate)
-        finally:
-            os.close(turnstile)
 
     @contextmanager
     def writing(self, deadline: float, label: str) -> Iterator[None]:
         """Hold the file alone; `label` (a command's name) tells those who wait who has it."""
-        turnstile = self._open(self._turnstile)
-        try:
+        with self._opened(self._turnstile) as turnstile:
             self._take(turnstile, fcntl.LOCK_EX, deadline)
-            gate = self._open(self._gate)
-            try:
+            with self._opened(self._gate) as gate:
                 self._take(gate, fcntl.LOCK_EX, deadline)
                 fcntl.flock(turnstile, fcntl.LOCK_UN)
                 self._sign(gate, f"spotify-hist {label} (pid {os.getpid()})")
@@ -104,34 +103,44 @@ class Gate:
                     yield
                 finally:
                     self._sign(gate, "")
-            finally:
-                os.close(gate)
-        finally:
-            os.close(turnstile)
 
     def writer_waits(self) -> bool:
         """Whether a writer waits for those who read now."""
-        turnstile = self._open(self._turnstile)
-        try:
-            fcntl.flock(turnstile, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(turnstile)
-        return False
+        with self._opened_to_read(self._turnstile) as turnstile:
+            return turnstile is not None and not self._is_taken(turnstile, fcntl.LOCK_SH)
 
-    def _open(self, path: Path) -> int:
+    @contextmanager
+    def _opened(self, path: Path) -> Iterator[int]:
+        """A lock file, made where it is not there. Raises StorageFull, BadInput."""
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = _open(path)
         except OSError as error:
-            kind = StorageFull if error.errno in FULL else BadInput
-            raise kind(
-                f"Cannot create the lock file {path}: {error.strerror}.",
-                hint="Make that directory writable, or set SPOTIFY_HIST_HOME to another one.",
-            ) from None
+            raise _not_opened(path, error) from None
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
 
-    def _take(self, descriptor: int, mode: int, deadline: float) -> None:
+    @contextmanager
+    def _opened_to_read(self, path: Path) -> Iterator[int | None]:
+        """The same; None where a reader may make none, and so nobody can be writing."""
+        try:
+            descriptor = _open(path)
+        except OSError as error:
+            if error.errno not in READ_ONLY:
+                raise _not_opened(path, error) from None
+            descriptor = -1
+            with suppress(OSError):  # there is none, or it is another's
+                descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            yield None if descriptor < 0 else descriptor
+        finally:
+            if descriptor >= 0:
+                os.close(descriptor)
+
+    def _take(self, descriptor: int | None, mode: int, deadline: float) -> None:
+        if descriptor is None:
+            return
         pause = _FIRST_PAUSE_S
         wait = Wait(deadline, self._on_wait)
         try:
@@ -147,14 +156,9 @@ class Gate:
         finally:
             wait.end()
 
-    @staticmethod
-    def _is_taken(descriptor: int, mode: int) -> bool:
+    def _is_taken(self, descriptor: int, mode: int) -> bool:
         """Take the lock; whether it was free."""
-        try:
-            fcntl.flock(descriptor, mode | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
+        return try_lock(descriptor, mode, self._gate)
 
     def holder(self) -> str:
         """Who has the file now, in words."""
@@ -172,3 +176,16 @@ class Gate:
             os.pwrite(descriptor, text.encode(), 0)
         except OSError:
             return
+
+
+def _open(path: Path) -> int:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+def _not_opened(path: Path, error: OSError) -> SpotifyHistError:
+    kind = StorageFull if error.errno in FULL else BadInput
+    return kind(
+        f"Cannot create the lock file {path}: {error.strerror}.",
+        hint="Make that directory writable, or set SPOTIFY_HIST_HOME to another one.",
+    )

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 from spotify_hist.errors import DatabaseBusy, SpotifyHistError, UsageError
-from spotify_hist.store.database import Database, translated
+from spotify_hist.store.database import Database
+from spotify_hist.store.duckdb_errors import translated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator

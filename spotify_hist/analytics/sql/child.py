@@ -24,7 +24,8 @@ from spotify_hist.analytics.sql import promised, walls
 from spotify_hist.analytics.sql.values import Sayer
 from spotify_hist.errors import BadInput, NoHistory, SpotifyHistError, UsageError
 from spotify_hist.store import listeners
-from spotify_hist.store.database import OUT_OF_MEMORY, Database
+from spotify_hist.store.database import Database
+from spotify_hist.store.duckdb_errors import OUT_OF_MEMORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

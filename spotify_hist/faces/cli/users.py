@@ -156,9 +156,14 @@ def remove(app: App, name: str, yes: bool) -> None:
     Asks for the listener's name first. Original archives (uploads/done) and backups are not
     touched. The database file is written anew, so that nothing of theirs is left in it.
     """
-    from spotify_hist.collect.removal import remove_listener
-    from spotify_hist.store import removal
+    from spotify_hist.collect.removal import finish_removal, remove_listener
+    from spotify_hist.store import listeners, removal
 
+    with app.database.read() as connection:
+        is_known = any(each.name == name for each in listeners.listeners(connection))
+    if not is_known and finish_removal(app.database, name):
+        app.out.line(f"'{name}' was deleted before; nothing of theirs is left in the file now.")
+        return
     with app.database.read() as connection:
         listener = _known(connection, name)
         taken = removal.holdings(connection, listener)
@@ -171,7 +176,7 @@ def remove(app: App, name: str, yes: bool) -> None:
         _confirm(app, name)
     # First: nobody who takes over the name may take over a token.
     _tokens(app).revoke_listener(name)
-    taken = remove_listener(app.settings, app.database, app.vault, name)
+    taken = remove_listener(app.settings, app.database, app.vault, name, app.now())
     app.out.line(f"Deleted '{name}': {counted(taken.plays, 'play')}.")
     _tell_of_leftovers(app, name)
 
