@@ -102,6 +102,11 @@ def _about_polls(status: Status, now: datetime) -> Iterator[str]:
                 f"Fetch the first plays of '{each.name}': 'spotify-hist sync'. Then let a timer "
                 "run it every 10 minutes (contrib/README.md)."
             )
+        elif each.polled_at - now > LATE:
+            yield (
+                f"'{each.name}' was last polled at {_minute(each.polled_at)} UTC, which lies "
+                "ahead: see that the clock of this machine is right, then 'spotify-hist sync'."
+            )
         elif now - each.polled_at > LATE:
             yield (
                 f"'{each.name}' was last polled {age(now - each.polled_at)} ago: check the timer "

@@ -6,7 +6,7 @@ Never decides what a page means; `pages` commits it together with how far the ba
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -108,10 +108,11 @@ def backfill(
         spool = Spool(settings.spool)
         for _ in drain(spool, database, clock):
             pass
+        now = clock()
         everyone = [
             person
-            for person in people(settings, database, vault, clock(), user)
-            if not person.is_paused and not (only_unfinished and _is_done_with(person))
+            for person in people(settings, database, vault, now, user)
+            if not person.is_paused and not (only_unfinished and _is_done_with(person, now))
         ]
         limits = limits or Limits.from_settings(settings)
         step = _Steps(settings, database, vault, clock, spool, limits, sleep)
@@ -167,12 +168,11 @@ class _Steps:
 
     def _start(self, person: Person) -> tuple[int, int]:
         """Where to go on, or now; and how far back to go. Epoch milliseconds."""
-        state = person.backfill
+        state, now = person.backfill, self._clock()
         before_ms, until_ms = state.get("before_ms"), state.get("until_ms")
-        is_cut_short = state.get("finished") is False
+        is_cut_short = state.get("finished") is False and not _is_ahead(state, now)
         if is_cut_short and isinstance(before_ms, int) and isinstance(until_ms, int):
             return before_ms, until_ms
-        now = self._clock()
         until = now - timedelta(days=self._limits.max_days)
         return _to_ms(now), _to_ms(until)
 
@@ -234,9 +234,16 @@ class _Steps:
         return "error" if self.stop.is_set() else None
 
 
-def _is_done_with(person: Person) -> bool:
+def _is_done_with(person: Person, now: datetime) -> bool:
     """Whether `sync` has nothing to do: it came to its end once, or the poll will say why not."""
-    return bool(person.backfill.get("finished")) or not person.is_known or bool(person.login.error)
+    is_over = bool(person.backfill.get("finished")) and not _is_ahead(person.backfill, now)
+    return is_over or not person.is_known or bool(person.login.error)
+
+
+def _is_ahead(state: Mapping[str, object], now: datetime) -> bool:
+    """Whether a backfill was to reach back to a moment that lies ahead: a clock was wrong then."""
+    until_ms = state.get("until_ms")
+    return isinstance(until_ms, int) and until_ms > _to_ms(now)
 
 
 def _to_ms(moment: datetime) -> int:

@@ -184,8 +184,8 @@ class _Run:
         if not self._database.exists():
             return
         with self._database.read() as connection:
-            last = journal.runs(connection, job="tidy", limit=1)
-        if last and now - last[0].started_at < _TIDY_EVERY:
+            last = journal.last_begun(connection, "tidy", now)
+        if last is not None and now - last < _TIDY_EVERY:
             return
         kept = timedelta(days=self._settings.number("logs.retention_days"))
         with self._database.write("tidy") as connection:

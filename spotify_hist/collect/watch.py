@@ -99,7 +99,8 @@ def _may_be_arriving(path: Path, now: datetime) -> bool:
 
     try:
         changed = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-        return not zipfile.is_zipfile(path) and now - changed < _STILL_ARRIVING
+        # Changed in the future says that a clock was wrong, and not that it will go on till then.
+        return not zipfile.is_zipfile(path) and abs(now - changed) < _STILL_ARRIVING
     except OSError:
         return True
 

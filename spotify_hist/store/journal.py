@@ -124,6 +124,15 @@ def runs(
     ]  # fmt: skip
 
 
+def last_begun(connection: Connection, job: str, now: datetime) -> datetime | None:
+    """When a job began last, by `now` at the latest: what lies ahead is of a clock that was wrong.
+
+    None where it never did.
+    """
+    (epoch_us,) = integers(connection, _step("last_begun"), {"job": job, "now": now})
+    return instant(epoch_us) if epoch_us else None
+
+
 def entries(
     connection: Connection,
     *,

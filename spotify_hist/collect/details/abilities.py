@@ -77,4 +77,7 @@ class Abilities:
 
     def _is_open(self, name: str, recheck: timedelta | None) -> bool:
         is_available, since = self._known.get(name, (True, self._now))
-        return is_available or (recheck is not None and since + recheck <= self._now)
+        if is_available or recheck is None:
+            return is_available
+        # What is known since a moment that lies ahead was noted by a clock that was wrong.
+        return not since <= self._now < since + recheck

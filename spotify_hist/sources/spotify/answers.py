@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 
 from spotify_hist.errors import Forbidden, Offline, RateLimited
-from spotify_hist.sources.spotify.limits import LONGEST_S
+from spotify_hist.sources.spotify.limits import NONSENSE_S
 
 DASHBOARD = "https://developer.spotify.com/dashboard"
 _QUOTA = b"QUOTA_EXCEEDED"
@@ -79,7 +79,15 @@ def retry_after_s(header: str | None, now: float) -> float | None:
             wait_s = max(0.0, parsedate_to_datetime(text).timestamp() - now)
         except (ValueError, TypeError, IndexError, OverflowError, OSError):
             return None
-    return wait_s if wait_s <= LONGEST_S else None
+    return wait_s if wait_s <= NONSENSE_S else None
+
+
+def served_at(header: str | None, now: float) -> float:
+    """Epoch second of a Date header, else `now`: a date in an answer is by the server's clock."""
+    try:
+        return parsedate_to_datetime((header or "").strip()).timestamp()
+    except (ValueError, TypeError, IndexError, OverflowError, OSError):
+        return now
 
 
 def forbidden(answer: Answer, token: str | None) -> Forbidden:

@@ -30,8 +30,9 @@ from spotify_hist.sources.spotify.answers import (
     quota_error,
     quota_exceeded,
     retry_after_s,
+    served_at,
 )
-from spotify_hist.sources.spotify.limits import asked_to_wait
+from spotify_hist.sources.spotify.limits import LONGEST_S, asked_to_wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -256,7 +257,8 @@ class Http:
     def _judge(self, exchange: _Exchange) -> Answer | _Setback:
         """What an answer that came, at least its head, means."""
         status, body = exchange.status or 0, bytes(exchange.body)
-        wait_s = retry_after_s(exchange.headers.get("Retry-After"), self._clock())
+        served = served_at(exchange.headers.get("Date"), self._clock())
+        wait_s = retry_after_s(exchange.headers.get("Retry-After"), served)
         if status == 429:
             return self._rate_limited(body, wait_s)
         if status >= 500:
@@ -274,7 +276,7 @@ class Http:
             return _Setback(quota_error(), is_final=True)
         if wait_s is None:
             return _Setback(RateLimited("Spotify asks for fewer requests for a while."))
-        now = self._clock()
+        now, wait_s = self._clock(), min(wait_s, LONGEST_S)
         return _Setback(asked_to_wait(now + wait_s, now), asked_wait_s=wait_s)
 
     def _problem(self, exchange: _Exchange) -> str | None:

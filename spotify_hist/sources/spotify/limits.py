@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from typing import TYPE_CHECKING, Literal
 
 from spotify_hist.errors import RateLimited, SpotifyHistError
@@ -26,8 +25,12 @@ _HEEDED: dict[Lane, tuple[Lane, ...]] = {
     "live": ("plays", "details", "live"),
 }
 
-LONGEST_S = 31 * 86_400.0
+LONGEST_S = 86_400.0  # the longest wait that Spotify has asked for (FACTS 4.1)
+NONSENSE_S = 31 * LONGEST_S  # what asks for more does not mean it
+_JITTER_S = 60.0  # what a clock may be put back in passing
 _LOCK_WAIT_S = 5.0
+# What content that is not ours raises when it is taken apart.
+_NOT_OURS = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 _BUSY = "Another spotify-hist process is noting down how long Spotify wants to be left alone."
 
 
@@ -36,8 +39,9 @@ class Limits:
 
     A wait met while asking for details leaves the plays alone: they must not be missed, and what
     Spotify limits may be the searching only. A wait met while asking for plays is for all, and one
-    that an assistant's question met (`live`) holds up no collecting. A file that cannot be read,
-    or that names a moment more than 31 days ahead, counts as none.
+    that an assistant's question met (`live`) holds up no collecting. A file that cannot be read
+    counts as none, and so does one that a clock wrote which was ahead: it names a moment more than
+    a day from now, or was written later than now.
     """
 
     def __init__(self, directory: Path, client_id: str) -> None:
@@ -63,25 +67,27 @@ class Limits:
         Never raises: where it cannot be noted, the error's hint says so and the error counts.
         """
         moment = error.not_before_s
-        if moment is None or not now < moment <= now + LONGEST_S:
+        if moment is None or not now < moment <= now + NONSENSE_S:
             return
+        moment = min(moment, now + LONGEST_S)
         stem = self._stem(lane)
         try:
             with self._folder.lock(f"{stem}.lock", _LOCK_WAIT_S, _BUSY):
                 if moment > (self._noted(lane, now) or 0.0):
-                    self._folder.replace(
-                        f"{stem}.json", json.dumps({"not_before": moment}).encode()
-                    )
+                    noted = {"not_before": moment, "noted_at": now}
+                    self._folder.replace(f"{stem}.json", json.dumps(noted).encode())
         except SpotifyHistError as problem:
             error.hint = f"{error.hint} The next run will ask all the same: {problem.message}"
 
     def _noted(self, lane: Lane, now: float) -> float | None:
         try:
             text = self._folder.read(f"{self._stem(lane)}.json")
-            moment = float(json.loads(text or b"")["not_before"])
-        except (SpotifyHistError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+            noted = json.loads(text or b"")
+            moment, noted_at = float(noted["not_before"]), float(noted.get("noted_at", now))
+        except (SpotifyHistError, *_NOT_OURS):
             return None
-        return moment if math.isfinite(moment) and now < moment <= now + LONGEST_S else None
+        is_ahead = moment > now + LONGEST_S or noted_at > now + _JITTER_S
+        return moment if now < moment and not is_ahead else None
 
     def _stem(self, lane: Lane) -> str:
         text = f"{self._client_id}\0{lane}"

@@ -93,7 +93,10 @@ select
     things.id,
     things.plays,
     coalesce(queue.tries, 0) as tries,
-    coalesce(queue.next_try_at <= $now::timestamptz, true) as is_due,
+    -- What was noted later than now, a clock noted that was wrong.
+    coalesce(
+        queue.next_try_at <= $now::timestamptz or queue.changed_at > $now::timestamptz, true
+    ) as is_due,
     things.title,
     artists.name as artist,
     albums.name as album
@@ -106,7 +109,13 @@ where
     and (
         queue.state is null
         or queue.state = 'waiting'
-        or (queue.state = 'not_found' and queue.next_try_at <= $now::timestamptz)
+        or (
+            queue.state = 'not_found'
+            and (
+                queue.next_try_at <= $now::timestamptz
+                or queue.changed_at > $now::timestamptz
+            )
+        )
     );
 
 -- step: wants

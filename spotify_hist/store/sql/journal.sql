@@ -31,6 +31,9 @@ where
 order by job_runs.finished_at desc, job_runs.run_id desc
 limit $limit;
 
+-- step: last_begun
+select epoch_us(max(started_at)) from job_runs where job = $job and started_at <= $now::timestamptz;
+
 -- step: entries
 select
     epoch_us(logs.logged_at), logs.level, logs.job, logs.user_id, users.name as user, logs.message
