@@ -10,7 +10,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from spotify_hist.disk import FULL
+from spotify_hist.disk import FULL, try_lock
 from spotify_hist.errors import BadInput, StorageFull
 
 if TYPE_CHECKING:
@@ -38,11 +38,6 @@ def turn(settings: Settings, job: str) -> Iterator[bool]:
             + ", then try again soon: Spotify keeps 50 plays.",
         ) from None
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
+        yield try_lock(descriptor, fcntl.LOCK_EX, path)
     finally:
         os.close(descriptor)

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spotify_hist.disk import FULL
-from spotify_hist.errors import BadInput, StorageFull
+from spotify_hist.disk import FULL, NO_LOCKS, READ_ONLY
+from spotify_hist.errors import BadInput, NoLocks, StorageFull
 from spotify_hist.store import bulk
 from spotify_hist.store.database import Connection, Room, scratch
 from spotify_hist.store.engine import attach
@@ -55,7 +55,9 @@ def workspace(parent: Path, memory_mb: int) -> Iterator[Workspace]:
     except OSError as error:
         if error.errno in FULL:
             raise StorageFull(f"The disk of {parent} is full.") from None
-        if error.errno in {errno.EACCES, errno.EROFS, errno.EPERM}:
+        if error.errno in NO_LOCKS:
+            raise NoLocks(f"The file system of {parent} has no file locks.") from None
+        if error.errno in READ_ONLY:
             raise BadInput(
                 f"{parent} cannot be written to: {error.strerror}.",
                 hint="Mend the permissions, or set SPOTIFY_HIST_HOME to another directory.",
@@ -65,7 +67,10 @@ def workspace(parent: Path, memory_mb: int) -> Iterator[Workspace]:
                 f"The disk of {parent} failed to read or write it.",
                 hint="Check the disk, then run the same command again; nothing was lost.",
             ) from None
-        raise
+        raise BadInput(
+            f"{error.filename or parent} cannot be used: {error.strerror}.",
+            hint="Nothing was imported. Mend that, then run the same command again.",
+        ) from None
 
 
 @contextmanager

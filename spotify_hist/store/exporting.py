@@ -11,9 +11,9 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final, Literal, get_args
 from urllib.parse import quote
 
-from spotify_hist.errors import NoHistory
+from spotify_hist.errors import BadInput, NoHistory
 from spotify_hist.model import iso
-from spotify_hist.store import identity, listeners, reconcile, removal, sql
+from spotify_hist.store import identity, listeners, reconcile, removal, rewriting, sql
 from spotify_hist.store.database import Database, integers
 from spotify_hist.store.duckdb_errors import translated
 from spotify_hist.store.outbox import Outbox, outbox
@@ -117,9 +117,10 @@ def _write_records(
         shipped = []
         for listener, name in zip(meant, _file_names(meant), strict=True):
             rows = _step("records", user_id=str(listener.user_id))
+            if ending == "ndjson":
+                rows = _step("lines", rows=rows)
             file = f"{name}.{ending}"
-            step = _step(f"write_{ending}", rows=rows, file=_escaped(box.making / file))
-            connection.execute(step)
+            _write(connection, rows, ending, box.making / file)
             counts = {"records": _count(connection, "records", listener)}
             shipped.append(Shipped(listener.name, counts, [file]))
         return shipped
@@ -127,13 +128,38 @@ def _write_records(
     return write
 
 
+def _write(connection: Connection, rows: str, ending: str, path: Path) -> None:
+    """Write the rows of a statement, and see that they can be read back.
+
+    Raises BadInput where what can be read is not what was written.
+    """
+    file = _escaped(path)
+    connection.execute(_step(f"write_{ending}", rows=rows, file=file))
+    written = _sums(connection, _step(f"read_{ending}", file=file))
+    if written != _sums(connection, rows):
+        raise _not_written(path)
+
+
+def _sums(connection: Connection, rows: str) -> dict[str, object]:
+    """What tells rows from any others, whatever their order and that of the columns."""
+    found = connection.execute(_step("sums", rows=rows))
+    names = [column[0] for column in found.description or ()]
+    return dict(zip(names, found.fetchone() or (), strict=True))
+
+
+def _not_written(path: Path) -> BadInput:
+    return BadInput(
+        f"What was written to {path} is not what can be read from it.",
+        hint="Nothing was left there. Check the disk, then export again.",
+    )
+
+
 def _write_parquet(connection: Connection, box: Outbox, meant: list[Listener]) -> list[Shipped]:
     """Plays with their names, and records, each by listener and year."""
     user_ids = ", ".join(str(each.user_id) for each in meant)
     for name, step in (("plays", "plays"), ("records", "told")):
         rows = _step(step, user_ids=user_ids)
-        file = _escaped(box.making / name)
-        connection.execute(_step("write_parquet", rows=rows, file=file))
+        _write(connection, rows, "parquet", box.making / name)
     return [
         Shipped(
             each.name,
@@ -159,9 +185,19 @@ def _write_listens(connection: Connection, box: Outbox, meant: list[Listener]) -
                     for _, _, listen in rows:
                         listens.write(listen.encode() + b"\n")
                         count += 1
+        if _lines_in(box.making / file) != count:
+            raise _not_written(box.making / file)
         left_out = dict(connection.execute(_step("left_out"), where).fetchall())
         shipped.append(Shipped(listener.name, {"listens": count}, [file], left_out))
     return shipped
+
+
+def _lines_in(path: Path) -> int:
+    """How many lines the members of a ZIP hold; -1 where one is damaged."""
+    with zipfile.ZipFile(path) as package:
+        if package.testzip() is not None:
+            return -1
+        return sum(1 for name in package.namelist() for _ in package.open(name))
 
 
 def _fetched(connection: Connection) -> Iterator[tuple[str, ...]]:
@@ -192,6 +228,8 @@ def _as_database(database: Database, box: Outbox, meant: list[Listener]) -> list
     # Deleted rows stay in the blocks of a file until it is written anew.
     made.rewrite("export")
     for beside in box.making.glob(f"{made.path.name}.*"):
+        if beside in rewriting.unsettled_logs(made.path):
+            raise _not_written(made.path)
         beside.unlink()
     return shipped
 

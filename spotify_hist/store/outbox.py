@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spotify_hist.disk import FULL, sync_directory
+from spotify_hist.disk import FULL, sync_directory, sync_file
 from spotify_hist.errors import BadInput, SpotifyHistError, StorageFull, UsageError
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ class Outbox:
     def finish(self, account: Mapping[str, object]) -> None:
         """Put everything in its place, with `account` and the files' names as the manifest.
 
-        A kill in between leaves files of both exports, which the next one with `force` replaces.
+        Every file is on the disk before the first takes its place. A kill in between leaves files
+        of both exports, which the next one with `force` replaces.
         """
         made, before = self.files(), _made_before(self.directory)
         foreign = [name for name in made if name not in before and (self.directory / name).exists()]
@@ -49,22 +50,27 @@ class Outbox:
                 f"{self.directory / foreign[0]} is not from an export and stays.",
                 hint="Give a directory that is new or empty.",
             )
+        for name in made:
+            (self.making / name).chmod(0o600)
+            sync_file(self.making / name)
         self._note({**account, "files": sorted({*made, *before})})
         for name in made:
             place = self.directory / name
             place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            (self.making / name).chmod(0o600)
             (self.making / name).replace(place)
         for name in before - set(made):
             (self.directory / name).unlink(missing_ok=True)
             _drop_empty((self.directory / name).parent, self.directory)
         self._note({**account, "files": made})
-        sync_directory(self.directory)
+        for directory in {self.directory, *((self.directory / name).parent for name in made)}:
+            sync_directory(directory)
 
     def _note(self, account: Mapping[str, object]) -> None:
         text = json.dumps(account, indent=2, ensure_ascii=False) + "\n"
         new = self.making / MANIFEST
         new.write_text(text, encoding="utf-8")
+        new.chmod(0o600)
+        sync_file(new)
         new.replace(self.directory / MANIFEST)
 
 

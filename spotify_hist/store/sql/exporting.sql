@@ -35,12 +35,28 @@ order by play_records.played_at, record_id
 -- step: write_csv
 copy ({rows}) to '{file}' (format csv, header true);
 
+-- step: read_csv
+from read_csv(
+    '{file}', header = true, all_varchar = true, delim = ',', quote = '"', escape = '"',
+    max_line_size = 100000000
+)
+
+-- step: lines
+-- One object a line without what is null.
+select json_merge_patch('{}', to_json(told))::varchar as line from ({rows}) as told
+
 -- step: write_ndjson
--- One object a line without what is null. The text of JSON has no control characters, so that one
--- as delimiter and no quotes leave it as it is.
-copy (
-    select json_merge_patch('{}', to_json(told))::varchar from ({rows}) as told
-) to '{file}' (format csv, header false, quote '', escape '', delimiter '\x1f');
+-- The text of JSON has no control characters, so that one as delimiter and no quotes leave it as it
+-- is.
+copy ({rows}) to '{file}' (
+    format csv, header false, quote '', escape '', delimiter '\x1f'
+);
+
+-- step: read_ndjson
+from read_csv(
+    '{file}', header = false, quote = '', escape = '', delim = '\x1f',
+    columns = {'line': 'varchar'}, max_line_size = 100000000
+)
 
 -- step: plays
 -- grain: one play of one of the listeners, with the names and the song it counts as; the year is UTC's
@@ -92,6 +108,13 @@ order by play_records.user_id, play_records.played_at, play_records.record_id
 copy ({rows}) to '{file}' (
     format parquet, compression zstd, partition_by (listener, year)
 );
+
+-- step: read_parquet
+from read_parquet('{file}/**/*.parquet', hive_partitioning = true)
+
+-- step: sums
+-- How many rows there are, and of each column the sum of its values' hashes.
+select count(*) as rows_in_all, sum(hash(coalesce(columns(*)::varchar, ''))) from ({rows});
 
 -- step: count_records
 select count(*) from play_records where user_id = $user_id;
