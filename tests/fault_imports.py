@@ -69,6 +69,19 @@ def write(life: Life, directory: Path) -> None:
     )
     listens = "".join(json.dumps(_listen(play)) + "\n" for play in songs[-10:])
     (directory / "listens.jsonl").write_text(listens, encoding="utf-8")
+    (directory / "bobs.jsonl").write_text(
+        json.dumps(
+            {
+                "track_metadata": {
+                    "track_name": "Zyxomma petiolatum",
+                    "artist_name": "Odonata",
+                    "additional_info": {},
+                },
+                "listened_at": 1_768_000_000,
+            }
+        ),
+        encoding="utf-8",
+    )
 
 
 def _after(life: Life, count: int) -> list[TruePlay]:

@@ -113,8 +113,12 @@ class Stage:
         return fault_state.read(self.home)
 
     def words(self, *words: str) -> tuple[str, ...]:
-        """The words of a command, with the place of the exports for `{exports}`."""
-        return tuple(word.replace("{exports}", str(self.exports)) for word in words)
+        """The words of a command, with the places of the exports and the home for `{exports}` and
+        `{home}`."""
+        return tuple(
+            word.replace("{exports}", str(self.exports)).replace("{home}", str(self.home))
+            for word in words
+        )
 
 
 @dataclass(frozen=True)

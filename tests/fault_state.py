@@ -9,6 +9,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import duckdb
+
 from spotify_hist.store.database import Database
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 Rows = tuple[tuple[object, ...], ...]
 
+EXPORT = "out"  # where in a home an export goes
 _LOG = {"history.duckdb.wal"}
 # Whoever is not told that an import was done gives the command once more, and has another account
 # of nothing but duplicates.
@@ -87,6 +90,7 @@ class State:
     unnoted: Rows
     checkpoints: Rows
     gaps: Rows
+    exported: Rows
     files: Rows
     log: Rows
     scratch: Rows
@@ -125,10 +129,25 @@ def read(home: Path) -> State:
                 " where closing.after_at = gap.after_at and closing.before_at = gap.before_at)"
                 " from coverage_gaps as gap",
             ),
+            exported=_exported(home / EXPORT),
             files=tuple((path,) for path in sorted(paths - _LOG)),
             log=tuple((path,) for path in paths & _LOG),
             scratch=tuple((path,) for path in left),
         )
+
+
+def _exported(directory: Path) -> Rows:
+    """What an export holds, in files that a person could copy away as they are."""
+    lines = tuple(
+        (path.name, line)
+        for path in sorted(directory.glob("*.ndjson"))
+        for line in path.read_text(encoding="utf-8").splitlines()
+    )
+    copied = directory / "history.duckdb"
+    if not copied.exists():
+        return lines
+    with duckdb.connect(str(copied), read_only=True) as connection:
+        return lines + _rows(connection, "select columns(*)::varchar from plays")
 
 
 def _names(connection: Connection) -> Rows:

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import fault_imports
+import fault_removal
 import fault_stage
 import pytest
 import strace_kit
@@ -46,7 +47,11 @@ _REPORT = os.environ.get("SPOTIFY_HIST_FAULT_REPORT")
 # How many tests the points of one command and fault are shared out to, so that workers share them.
 _SHARES = 8
 _TRIES = 3
-_SCENARIOS = (*fault_stage.SCENARIOS, *fault_imports.SCENARIOS)
+_SCENARIOS = (
+    *fault_stage.SCENARIOS,
+    *fault_imports.SCENARIOS,
+    *fault_removal.SCENARIOS,
+)
 _NOTHING_HEARD: dict[str, object] = {"items": [], "next": None, "cursors": None, "limit": 50}
 
 pytestmark = pytest.mark.skipif(
