@@ -3,50 +3,28 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import shutil
-import subprocess
-import sys
 import zipfile
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from every_table import Rows, everything
 from raw_rows import GENERATION_2026
+from small_disk import Said, command, resize, small_disk
 
 from spotify_hist.store.database import Database
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-# Runs the command of argv[2:] where no file may grow beyond argv[1] bytes.
-LIMITED = """
-import resource, sys
-limit = int(sys.argv[1])
-if limit:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-from spotify_hist.faces.cli.main import main
-sys.argv = ["spotify-hist", *sys.argv[2:]]
-main()
-"""
 _TS = "%Y-%m-%dT%H:%M:%SZ"
 # What does not hang on when an import was made.
 LASTING = (
     "albums", "artists", "import_files", "play_records", "plays", "record_rows", "rejected_rows",
     "told_names", "track_links", "tracks", "users",
 )  # fmt: skip
-
-
-class Said(NamedTuple):
-    """How a command ended, and what it said."""
-
-    code: int
-    out: str
-    err: str
 
 
 class Scene(NamedTuple):
@@ -57,19 +35,6 @@ class Scene(NamedTuple):
     before: dict[str, Rows]
     after: dict[str, Rows]
     receipt: dict[str, object]
-
-
-def command(home: Path, limit: int, *arguments: str | Path) -> Said:
-    """Run a command in a process of its own, with a limit on the size of files or 0 for none."""
-    done = subprocess.run(
-        [sys.executable, "-c", LIMITED, str(limit), *map(str, arguments)],
-        env={**os.environ, "SPOTIFY_HIST_HOME": str(home)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    return Said(done.returncode, done.stdout, done.stderr)
 
 
 def tables(home: Path) -> dict[str, Rows]:
@@ -165,27 +130,6 @@ def assert_whole(scene: Scene, home: Path) -> None:
     assert lasting(tables(home)) == scene.after
 
 
-@contextmanager
-def small_disk(directory: Path, kilobytes: int) -> Iterator[None]:
-    """A disk of that size at `directory`; the test is skipped where none can be mounted."""
-    directory.mkdir()
-    mount = shutil.which("mount")
-    if sys.platform != "linux" or mount is None or os.geteuid() != 0:
-        pytest.skip("only root can mount a small disk, and only on Linux")
-    done = subprocess.run(
-        [mount, "-t", "tmpfs", "-o", f"size={kilobytes}k", "none", str(directory)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        pytest.skip(f"no small disk can be mounted here: {done.stderr.strip()}")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", str(directory)], check=True)
-
-
 @pytest.mark.parametrize("room", [200, 1_000, 2_500])
 def test_a_disk_that_is_nearly_full(scene: Scene, tmp_path: Path, room: int) -> None:
     """With some kilobytes left on the disk of the history; then there is room again."""
@@ -196,5 +140,5 @@ def test_a_disk_that_is_nearly_full(scene: Scene, tmp_path: Path, room: int) -> 
         shutil.copytree(scene.home, home)
         said = command(home, 0, "import", scene.export, "--format", "json")
         assert judge(scene, home, said)
-        subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
+        resize(disk, 64_000)
         assert_whole(scene, home)
