@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from spotify_hist import settings as settings_module
+from spotify_hist import warn
 
 if TYPE_CHECKING:
     from spotify_hist.faces.cli.output import Output
@@ -26,6 +27,9 @@ class App:
     home: str | None
     user: str | None
     out: Output
+
+    def __post_init__(self) -> None:
+        warn.listen(self.out.warning)
 
     @cached_property
     def settings(self) -> Settings:

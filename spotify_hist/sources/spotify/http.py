@@ -22,6 +22,7 @@ from spotify_hist.errors import (
     RateLimited,
     SettingsError,
     SpotifyHistError,
+    Temporary,
     Unreachable,
 )
 from spotify_hist.sources.spotify.answers import (
@@ -33,6 +34,7 @@ from spotify_hist.sources.spotify.answers import (
     served_at,
 )
 from spotify_hist.sources.spotify.limits import LONGEST_S, asked_to_wait
+from spotify_hist.sources.spotify.network import NO_ADDRESS, Network, is_usable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,6 +43,18 @@ if TYPE_CHECKING:
 LARGEST_BODY = 16 * 1024 * 1024
 # Failures that happen before a request is on its way.
 _UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+# All that a request can come to beside an answer: three classes of httpx are no HTTPError, and some
+# of what the system, TLS and its resolver raise passes httpx by.
+_BROKEN = (
+    httpx.HTTPError,
+    httpx.InvalidURL,
+    httpx.StreamError,
+    httpx.CookieConflict,
+    OSError,
+    EOFError,
+    ValueError,
+    OverflowError,
+)
 _BACKOFF_S, _LONGEST_BACKOFF_S = 0.5, 8.0
 _random = secrets.SystemRandom()
 
@@ -92,6 +106,14 @@ class _Exchange:
     def _note(self, event: str, _: object) -> None:
         if event.endswith("send_request_headers.started"):
             self.is_sent = True
+
+
+_CERTIFICATE = "CERTIFICATE_VERIFY_FAILED"
+_UNREACHED = "Check the internet connection and try again; anything captured is safe in the spool."
+_UNTRUSTED = (
+    "Check the clock of this machine, and SSL_CERT_FILE or SSL_CERT_DIR where they are set; a "
+    "Wi-Fi sign-in page or a proxy may be in between."
+)
 
 
 class Http:
@@ -189,9 +211,13 @@ class Http:
             request = self._client.build_request(
                 method, url, params=params, headers=headers, data=data
             )
-        except httpx.InvalidURL:
+        except NO_ADDRESS:
             request = None
-        if request is None or request.url.scheme not in {"http", "https"} or not request.url.host:
+        if (
+            request is None
+            or request.url.scheme not in {"http", "https"}
+            or not is_usable(request.url)
+        ):
             raise SettingsError(
                 "The address of Spotify in the settings is not a web address.",
                 hint="Check SPOTIFY_HIST_API_URL and SPOTIFY_HIST_ACCOUNTS_URL, or unset them.",
@@ -231,8 +257,7 @@ class Http:
         )
         error = Unreachable(
             f"Spotify cannot be reached ({problem}).",
-            hint="Check the internet connection and try again; "
-            "anything captured is safe in the spool.",
+            hint=_UNTRUSTED if _CERTIFICATE in problem else _UNREACHED,
         )
         return _Setback(error, is_final=not (is_repeatable or is_unsent))
 
@@ -244,13 +269,16 @@ class Http:
         """
         exchange = _Exchange(request)
         thread = threading.Thread(target=exchange.perform, args=(self._client,), daemon=True)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:
+            raise Temporary("The system lets this program start no more threads.") from None
         try:
             exchange.is_abandoned = not exchange.done.wait(self._timeout_s)
         except BaseException:
             exchange.is_abandoned = True
             raise
-        if exchange.error is not None and not isinstance(exchange.error, httpx.RequestError):
+        if exchange.error is not None and not isinstance(exchange.error, _BROKEN):
             raise exchange.error
         return exchange
 
@@ -295,17 +323,12 @@ class Http:
 
 
 def _client(timeout_s: float, transport: httpx.BaseTransport | None) -> httpx.Client:
-    try:
-        client = httpx.Client(
-            timeout=timeout_s,
-            transport=transport,
-            headers={"User-Agent": f"spotify-hist/{__version__}", "Accept": "application/json"},
-        )
-    except (ImportError, ValueError, OSError):  # their text may hold a proxy's password
-        raise SettingsError(
-            "The proxy or certificate settings of this system cannot be used.",
-            hint="Check the variables HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and SSL_CERT_FILE.",
-        ) from None
+    client = httpx.Client(
+        timeout=timeout_s,
+        transport=transport or Network(),
+        trust_env=False,  # it cannot do with part of what the environment says; Network can
+        headers={"User-Agent": f"spotify-hist/{__version__}", "Accept": "application/json"},
+    )
     # One client serves several listeners: a cookie of one must not travel with another.
     client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     return client
