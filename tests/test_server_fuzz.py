@@ -31,8 +31,9 @@ scalars = (
     | st.integers(-(2**70), 2**70)
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(max_size=30)
+    | st.text(st.characters(categories=["Cs", "Cc", "Cf", "Ll"]), min_size=1, max_size=5)
     | st.sampled_from(
-        ["2024", "2024-02-30", "06-01", "UTC", "me", "'; drop table plays; --", "\x00"]
+        ["2024", "2024-02-30", "06-01", "UTC", "me", "'; drop table plays; --", "\x00", "\ud800"]
     )
 )
 values = st.recursive(
@@ -60,8 +61,9 @@ def calls(draw: st.DrawFn) -> tuple[str, dict[str, object]]:
     """A tool, and arguments of which some have names that it knows."""
     name = draw(st.sampled_from(NAMES))
     known = [param.name for param in tools.find(name).params]
-    names = st.sampled_from(known) if known else st.text(max_size=8)
-    arguments = draw(st.dictionaries(names | st.text(max_size=8), values, max_size=4))
+    odd = st.text(max_size=8) | st.text(st.characters(categories=["Cs", "Cf"]), max_size=2)
+    names = st.sampled_from(known) if known else odd
+    arguments = draw(st.dictionaries(names | odd, values, max_size=4))
     return name, {**kit.arguments_for(tools.find(name)), **arguments}
 
 
@@ -117,6 +119,54 @@ def test_no_request_makes_the_server_fail(
     assert answer.headers["x-request-id"]
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["cache-control"] == "no-store, no-transform"
+
+
+@pytest.mark.parametrize("half", [r"\ud800", r"a\udfffb", r"\udc00\ud800"])
+def test_half_a_character_is_refused_in_words(client: TestClient, half: str) -> None:
+    """Wherever it stands: in any text, as a name, as the tool; and no answer repeats it."""
+    bodies = [
+        (
+            f"/tools/{name}",
+            json.dumps({**kit.arguments_for(tools.find(name)), param.name: "HALF"}).replace(
+                "HALF", half
+            ),
+        )
+        for name in NAMES
+        for param in tools.find(name).params
+    ]
+    bodies += [
+        ("/tools/recent", f'{{"{half}": 1}}'),
+        ("/tools/query_sql", f'{{"sql": "select \'{half}\'"}}'),
+        ("/tools/call", f'{{"tool": "{half}"}}'),
+        ("/tools/call", f'{{"tool": "recent", "args": {{"{half}": 1}}}}'),
+        ("/tools/call", f'{{"tool": "recent", "args": {{}}, "{half}": 1}}'),
+    ]
+    for path, body in bodies:
+        answer = client.post(path, content=body)
+        assert answer.status_code in {404, 422}, (path, body, answer.text)
+        error = answer.json()["error"]
+        assert error["message"].isprintable()
+        assert error["hint"].isprintable()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"\xff\xfe{}", b"\x00", b"{}\x00", b'{"limit": 1}{}', b'{"user": "\xff"}', b"[" * 90_000,
+        b'{"a":' * 90_000, b'{"limit": -Infinity}', b'{"limit": ' + b"9" * 5000 + b"}",
+    ],
+)  # fmt: skip
+def test_what_is_no_json_is_refused(client: TestClient, body: bytes) -> None:
+    """Whatever keeps it from being JSON."""
+    answer = client.post("/tools/recent", content=body)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "not_json")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+def test_json_in_any_of_its_encodings_is_read(client: TestClient, encoding: str) -> None:
+    """With a mark too; of two equal names the last counts, as everywhere."""
+    answer = client.post("/tools/recent", content='{"limit": 9, "limit": 1}'.encode(encoding))
+    assert len(answer.json()["rows"]) == 1
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=40))

@@ -77,6 +77,11 @@ class Param:
             raise self._refusal(value)
         if self.type == "day" and not _is_day(value):
             raise self._refusal(value)
+        if any("\ud800" <= letter <= "\udfff" for letter in value):
+            # A half of a pair, from JSON's \ud800 or from bytes that are not UTF-8.
+            raise UsageError(
+                f"{self.name} is not valid Unicode text.", hint="Write it as valid UTF-8."
+            )
         return value
 
     def _check_integer(self, value: object) -> int:

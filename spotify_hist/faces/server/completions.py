@@ -11,6 +11,7 @@ from spotify_hist.analytics import catalogue
 from spotify_hist.errors import UsageError
 from spotify_hist.faces.server import prompts, resources
 from spotify_hist.faces.server.tool import tool_name
+from spotify_hist.faces.server.visible import hides
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -28,7 +29,9 @@ async def of_prompt(tools: Tools, name: str, argument: str, text: str) -> list[s
     """
     prompt = prompts.find(name)
     offer = _OFFERS.get(argument) if argument in {each.name for each in prompt.params} else None
-    return [] if offer is None else await offer(tools, text.strip())
+    found = [] if offer is None else await offer(tools, text.strip())
+    # What is offered is picked by its looks.
+    return [each for each in found if not hides(each)]
 
 
 def of_address(template: str, argument: str, text: str) -> list[str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from spotify_hist.analytics.params import Param, check_arguments
 from spotify_hist.errors import UsageError
+from spotify_hist.faces.server.visible import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -81,8 +82,9 @@ and artists."""
 
 def _artist(values: Mapping[str, Value], now: datetime) -> str:
     del now
+    name = " ".join(str(values["artist"]).split())
     return f"""\
-Tell the story of me and the artist named between the marks: «{values["artist"]}».
+Tell the story of me and the artist whose name is this JSON string: {quoted(name)}
 1. Call artist with that name; where it is not found, call search with it first.
 2. Call timeline with {{"step": "year"}} to set it against everything I played.
 Tell how it began, when it was at its height, which songs stayed, and how it stands now."""

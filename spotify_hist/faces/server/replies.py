@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from spotify_hist.faces.server.visible import visible
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -39,8 +41,8 @@ class Refusal:
         """`{"error": {"code", "message", "hint", "retryable"}}` as UTF-8 JSON."""
         error = {
             "code": self.code,
-            "message": self.message,
-            "hint": self.hint,
+            "message": visible(self.message),
+            "hint": visible(self.hint),
             "retryable": self.retryable,
         }
         return as_json({"error": error})

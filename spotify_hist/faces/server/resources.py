@@ -15,6 +15,7 @@ from spotify_hist.analytics import catalogue, run
 from spotify_hist.analytics.sql import promised
 from spotify_hist.errors import UnknownQuery
 from spotify_hist.faces.server.tool import sentence, tool_name
+from spotify_hist.faces.server.visible import in_json
 from spotify_hist.model import iso
 from spotify_hist.store import listeners
 
@@ -85,7 +86,7 @@ def _listeners(database: Database) -> str:
         }
         for each in found
     ]
-    return json.dumps({"listeners": told}, ensure_ascii=False, separators=(",", ":"))
+    return in_json(json.dumps({"listeners": told}, ensure_ascii=False, separators=(",", ":")))
 
 
 def _question(query: Query) -> str:

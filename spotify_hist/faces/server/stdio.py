@@ -5,6 +5,7 @@ Never writes anything but the protocol to stdout, and listens on no address.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from typing import TYPE_CHECKING, Protocol, Self
@@ -13,10 +14,12 @@ import anyio
 import mcp_types as types
 from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
+from pydantic import ValidationError
 
 from spotify_hist.faces.server import mcp
 from spotify_hist.faces.server.process import leave, quiet_libraries
 from spotify_hist.faces.server.tools import Tools
+from spotify_hist.faces.server.visible import hides
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable
@@ -72,10 +75,33 @@ async def _relay(
     """
     async with send:
         async for message in incoming:
+            if isinstance(message, Exception):
+                await answers.send(SessionMessage(_refused(message)))
+                continue
             answers.expect(message)
             await send.send(message)
         with anyio.move_on_after(patience_s):
             await answers.complete()
+
+
+def _refused(error: Exception) -> types.JSONRPCError:
+    """The answer to a line that is no message; the SDK would leave whoever sent it waiting."""
+    found = error.errors()[0] if isinstance(error, ValidationError) else None
+    if found is None or found["type"] != "json_invalid":
+        data = types.ErrorData(
+            code=types.INVALID_REQUEST, message="The line is JSON, but no JSON-RPC message."
+        )
+        return types.JSONRPCError(jsonrpc="2.0", id=None, error=data)
+    try:
+        message = json.loads(found["input"])
+    except (ValueError, TypeError, RecursionError):
+        said, message = "The line is not JSON.", None
+    else:  # what Python's reader lets pass and the SDK's does not
+        said = "The line is not JSON, or has half a character in it (a lone surrogate)."
+    given = message.get("id") if isinstance(message, dict) else None
+    is_usable = type(given) is int or (isinstance(given, str) and not hides(given))
+    data = types.ErrorData(code=types.PARSE_ERROR, message=said)
+    return types.JSONRPCError(jsonrpc="2.0", id=given if is_usable else None, error=data)
 
 
 class _Answers:
