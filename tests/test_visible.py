@@ -128,6 +128,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home.mkdir()
     rows = [
         kit.play(number)
+        | {"ms_played": 200_000}
         | {
             f"master_metadata_{key}_name": HOSTILE[number % len(HOSTILE)]
             for key in ("track", "album_artist", "album_album")
