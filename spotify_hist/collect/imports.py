@@ -17,6 +17,7 @@ from spotify_hist.collect.pages import drain
 from spotify_hist.collect.spool import Spool
 from spotify_hist.collect.workspace import number_files, workspace
 from spotify_hist.errors import BadInput, Temporary
+from spotify_hist.private_files import make_directory
 from spotify_hist.store import (
     coverage,
     identity,
@@ -132,7 +133,7 @@ def _copies(settings: Settings, database: Database, directory: Path) -> tuple[Da
     """
     target = directory / "rehearsal"
     spool = target / "spool"
-    spool.mkdir(mode=0o700, parents=True)
+    make_directory(spool)
     for page in settings.spool.glob("[!.]*.json"):
         with suppress(FileNotFoundError):
             shutil.copyfile(page, spool / page.name)

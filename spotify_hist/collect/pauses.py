@@ -6,10 +6,12 @@ whether anybody is, so that a poll need not open the history only to find that n
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from spotify_hist.errors import StorageFull
+from spotify_hist.private_files import make_directory, open_private
 from spotify_hist.store import listeners
 
 if TYPE_CHECKING:
@@ -56,8 +58,8 @@ def paused(settings: Settings, connection: Connection) -> set[int]:
 
 
 def _raise_flag(settings: Settings) -> None:
-    settings.spool.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _flag(settings).touch(0o600)
+    make_directory(settings.spool)
+    os.close(open_private(_flag(settings), os.O_WRONLY))
 
 
 def _flag(settings: Settings) -> Path:

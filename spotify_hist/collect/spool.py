@@ -18,6 +18,7 @@ from uuid import uuid4
 from spotify_hist.disk import FULL, sync_directory
 from spotify_hist.errors import BadInput, StorageFull, Temporary
 from spotify_hist.model import Account
+from spotify_hist.private_files import make_directory, open_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,7 +81,7 @@ class Spool:
         name = f"{fetched_at.astimezone(UTC):%Y%m%dT%H%M%S%f}-{uuid4().hex}.json"
         final = self._directory / name
         try:
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_directory(self._directory)
             self._write(final, page)
         except OSError as error:
             # What will not pass by itself must be seen as a failure by whoever watches the timer.
@@ -125,7 +126,7 @@ class Spool:
         """Keep a page that cannot be used in `failed/`, out of the way of the others."""
         failed = self._directory / "failed"
         try:
-            failed.mkdir(mode=0o700, exist_ok=True)
+            make_directory(failed)
             path.replace(failed / path.name)
         except FileNotFoundError:  # another process did so meanwhile
             return
@@ -162,7 +163,7 @@ class Spool:
         try:
             is_written = False
             while not is_written:
-                descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                descriptor = open_private(partial, os.O_WRONLY | os.O_EXCL)
                 with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                     fcntl.flock(file, fcntl.LOCK_EX)
                     # Before the lock was ours, another process may have taken it for abandoned.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from spotify_hist.disk import FULL, try_lock
 from spotify_hist.errors import BadInput, StorageFull
+from spotify_hist.private_files import make_directory, open_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,8 +29,8 @@ def turn(settings: Settings, job: str) -> Iterator[bool]:
     """
     path = settings.spool / f".{job}.turn"
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        make_directory(path.parent)
+        descriptor = open_private(path, os.O_RDWR)
     except OSError as error:
         is_full = error.errno in FULL
         raise (StorageFull if is_full else BadInput)(

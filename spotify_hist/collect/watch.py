@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from spotify_hist.collect.turns import turn
 from spotify_hist.errors import BadInput, SpotifyHistError
+from spotify_hist.private_files import make_directory
 from spotify_hist.store import journal
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def _put_away(path: Path, where: str, reason: str | None = None) -> BadInput | N
     """Move an archive, under a free name; the error where that cannot be done."""
     folder = path.parent / where
     try:
-        folder.mkdir(mode=0o700, exist_ok=True)
+        make_directory(folder)
         target, number = folder / path.name, 2
         while target.exists():
             target = folder / f"{path.stem}-{number}{path.suffix}"

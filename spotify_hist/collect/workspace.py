@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from spotify_hist.disk import FULL, NO_LOCKS, READ_ONLY
 from spotify_hist.errors import BadInput, NoLocks, StorageFull
+from spotify_hist.private_files import make_directory
 from spotify_hist.store import bulk
 from spotify_hist.store.database import Connection, Room, scratch
 from spotify_hist.store.engine import attach
@@ -77,7 +78,7 @@ def workspace(parent: Path, memory_mb: int) -> Iterator[Workspace]:
 def _directory_of_our_own(parent: Path) -> Iterator[Path]:
     """A directory locked while it is in use. A process id would not tell: in a container each run
     has the same one."""
-    parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_directory(parent)
     with ExitStack() as in_use:
         with _locked(parent):
             for path in parent.glob(_PREFIX + "*"):

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event
 
+from spotify_hist.private_files import keep_private
 from spotify_hist.sandbox.exports import write_exports
 from spotify_hist.sandbox.life import live
 from spotify_hist.sandbox.server import DEFAULT_CLIENT_ID, Sandbox
@@ -20,6 +21,7 @@ from spotify_hist.sandbox.server import DEFAULT_CLIENT_ID, Sandbox
 
 def main(arguments: list[str] | None = None) -> int:
     """Serve until told to stop; returns the exit status."""
+    keep_private()
     options = _parser().parse_args(arguments)
     now = options.now or datetime.now(UTC).replace(microsecond=0)
     lives = {

@@ -6,11 +6,13 @@ Never invents a play: each row is one of the life's plays, or an exact repetitio
 from __future__ import annotations
 
 import json
+import os
 from datetime import timedelta
 from random import Random
 from typing import TYPE_CHECKING, Literal
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
+from spotify_hist.private_files import make_directory, open_private
 from spotify_hist.sandbox import rows
 
 if TYPE_CHECKING:
@@ -213,8 +215,9 @@ def _years(plays: Sequence[TruePlay]) -> str:
 
 
 def _write_zip(path: Path, members: Members) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with ZipFile(path, "w", ZIP_DEFLATED) as archive:
+    make_directory(path.parent)
+    descriptor = open_private(path, os.O_RDWR | os.O_TRUNC)
+    with os.fdopen(descriptor, "w+b") as file, ZipFile(file, "w", ZIP_DEFLATED) as archive:
         for name, data in sorted(members.items()):
             archive.writestr(_entry(name), data)
     return path

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from spotify_hist.errors import BadInput, DamagedDatabase, DatabaseBusy, NoHistory, SpotifyHistError
+from spotify_hist.private_files import make_directory, tighten
 from spotify_hist.store import migrate, rewriting
 from spotify_hist.store.duckdb_errors import log_of, log_without_file, not_a_log, translated
 from spotify_hist.store.engine import CONFIG, Config, attach
@@ -208,6 +209,8 @@ class Database:
 
     def _connect(self, deadline: float, *, read_only: bool, config: Config) -> Connection:
         """Open the file, waiting for foreign programs (a shell, a BI tool) until the deadline."""
+        if not read_only:  # an older version, or the person's own DuckDB, left them open to others
+            tighten(self.path, log_of(self.path))
         wait = Wait(deadline, self._on_wait)
         try:
             while True:
@@ -276,7 +279,7 @@ def scratch(path: Path, room: Room) -> Iterator[Connection]:
 
     One that cannot be removed stays: what was made of it is done all the same.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_directory(path.parent)
     try:
         with translated(path):
             connection = duckdb.connect(config=room.config)

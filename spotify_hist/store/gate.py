@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from spotify_hist.disk import FULL, READ_ONLY, try_lock
 from spotify_hist.errors import BadInput, DatabaseBusy, SpotifyHistError, StorageFull
+from spotify_hist.private_files import make_directory, open_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -179,8 +180,8 @@ class Gate:
 
 
 def _open(path: Path) -> int:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    make_directory(path.parent)
+    return open_private(path, os.O_RDWR)
 
 
 def _not_opened(path: Path, error: OSError) -> SpotifyHistError:

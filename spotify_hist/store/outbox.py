@@ -6,6 +6,7 @@ Never overwrites or removes a file that no export has made.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from spotify_hist.disk import FULL, sync_directory, sync_file
 from spotify_hist.errors import BadInput, SpotifyHistError, StorageFull, UsageError
+from spotify_hist.private_files import make_directory, open_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -56,7 +58,7 @@ class Outbox:
         self._note({**account, "files": sorted({*made, *before})})
         for name in made:
             place = self.directory / name
-            place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_directory(place.parent)
             (self.making / name).replace(place)
         for name in before - set(made):
             (self.directory / name).unlink(missing_ok=True)
@@ -68,8 +70,8 @@ class Outbox:
     def _note(self, account: Mapping[str, object]) -> None:
         text = json.dumps(account, indent=2, ensure_ascii=False) + "\n"
         new = self.making / MANIFEST
-        new.write_text(text, encoding="utf-8")
-        new.chmod(0o600)
+        with os.fdopen(open_private(new, os.O_WRONLY | os.O_TRUNC), "w", encoding="utf-8") as file:
+            file.write(text)
         sync_file(new)
         new.replace(self.directory / MANIFEST)
 
@@ -87,7 +89,7 @@ def outbox(directory: Path, *, force: bool) -> Iterator[Outbox]:
     try:
         with _told(directory):
             if not directory.exists():
-                directory.mkdir(mode=0o700, parents=True)
+                make_directory(directory)
                 made_here = directory
             _check(directory, force=force)
             for left in directory.glob(f"{_UNFINISHED}*"):

@@ -23,6 +23,7 @@ from spotify_hist.analytics.scope import Scope
 from spotify_hist.analytics.sql import promised, walls
 from spotify_hist.analytics.sql.values import Sayer
 from spotify_hist.errors import BadInput, NoHistory, SpotifyHistError, UsageError
+from spotify_hist.private_files import keep_private
 from spotify_hist.store import listeners
 from spotify_hist.store.database import Database
 from spotify_hist.store.duckdb_errors import OUT_OF_MEMORY
@@ -42,6 +43,7 @@ _ALONE = "A query sees the history alone: no files, no network, no settings."
 
 def main() -> None:
     """Answer the one request on stdin."""
+    keep_private()
     with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as answers:
         request = json.load(sys.stdin)
         nowhere = os.open(os.devnull, os.O_RDWR)

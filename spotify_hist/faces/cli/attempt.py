@@ -13,6 +13,7 @@ import webbrowser
 from typing import TYPE_CHECKING
 
 from spotify_hist.errors import LoginNeeded, SettingsError
+from spotify_hist.private_files import umask_at_start
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,7 +74,8 @@ def open_browser(url: str) -> bool:
     has_window = not isinstance(browser, webbrowser.GenericBrowser) or isinstance(
         browser, webbrowser.BackgroundBrowser
     )
-    return has_window and browser.open(url)
+    with umask_at_start():  # what the person saves with that browser is none of our files
+        return has_window and browser.open(url)
 
 
 def _await_code(app: App, attempt: Login, server: LoopbackServer, *, reads_stdin: bool) -> str:

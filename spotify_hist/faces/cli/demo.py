@@ -5,6 +5,7 @@ Never touches the person's own history: everything lies in a folder of the demo'
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ import click
 
 from spotify_hist.errors import ExitCode, UsageError
 from spotify_hist.faces.cli.context import App
+from spotify_hist.private_files import make_directory, open_private
 
 if TYPE_CHECKING:
     from spotify_hist.sandbox.life import Life
@@ -90,7 +92,7 @@ def _home(app: App) -> Path:
             f"{home} is not empty, and the demo must not touch a real history.",
             hint="Leave --home out, or give a folder that does not exist yet.",
         )
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_directory(home)
     return home
 
 
@@ -102,7 +104,8 @@ def _configure(home: Path, sandbox: Sandbox) -> None:
         "api_url": sandbox.url,
         "accounts_url": sandbox.url,
     }
-    (home / "config.toml").write_bytes(tomli_w.dumps(config).encode())
+    with os.fdopen(open_private(home / "config.toml", os.O_WRONLY), "wb") as file:
+        file.write(tomli_w.dumps(config).encode())
 
 
 def _log_in(app: SimulatedApp) -> None:

@@ -20,6 +20,7 @@ from spotify_hist.disk import FULL
 from spotify_hist.errors import BadInput, ExitCode, SpotifyHistError, StorageFull, UsageError
 from spotify_hist.faces.cli.context import App
 from spotify_hist.faces.cli.output import Output, silence_broken_pipe, write_any_text
+from spotify_hist.private_files import keep_private
 
 _COMMANDS = {
     "artists": ("identities", "artists", "Which names and ids count as one artist."),
@@ -102,6 +103,7 @@ def main() -> NoReturn:
     # Starting makes tens of thousands of objects that all stay: looking through them again and
     # again takes a twentieth of a short command's time.
     gc.set_threshold(_MADE_AT_START)
+    keep_private()
     write_any_text()
     code = run(sys.argv[1:])
     gc.freeze()  # nor are they looked through at the end: the process gives them all back

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from spotify_hist.analytics import catalogue
 from spotify_hist.disk import FULL, sync_directory
 from spotify_hist.errors import BadInput, SpotifyHistError, StorageFull, UsageError
+from spotify_hist.private_files import open_private
 
 if TYPE_CHECKING:
     from spotify_hist.analytics.answers import Answer
@@ -75,9 +76,9 @@ def write(answer: Answer, timezone: str, path: Path) -> None:
 
 
 def _write_new(temporary: Path, data: bytes, old: Path) -> None:
-    """A new file with `data`, on disk, as readable as `old` is or as the umask says."""
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-    with os.fdopen(descriptor, "wb") as file:
+    """A new file with `data`, on disk: its owner's alone, or as readable as `old` is, which the
+    person may show others on purpose."""
+    with os.fdopen(open_private(temporary, os.O_WRONLY | os.O_EXCL), "wb") as file:
         with suppress(FileNotFoundError):
             os.fchmod(file.fileno(), old.stat().st_mode & 0o777)
         file.write(data)

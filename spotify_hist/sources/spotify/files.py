@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from spotify_hist.disk import FULL, sync_directory
 from spotify_hist.errors import StorageFull, Temporary, VaultError
+from spotify_hist.private_files import make_directory, open_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,9 +65,7 @@ class Folder:
         with self._trouble():
             self._prepare()
             try:
-                flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-                with os.fdopen(os.open(temporary, flags, 0o600), "wb") as file:
-                    os.fchmod(file.fileno(), 0o600)
+                with os.fdopen(open_private(temporary, os.O_WRONLY | os.O_TRUNC), "wb") as file:
                     file.write(data)
                     file.flush()
                     os.fsync(file.fileno())
@@ -98,8 +97,7 @@ class Folder:
             self._prepare()
             # The lock has a file of its own that is never removed: a lock on a file that gets
             # replaced or deleted would guard nothing.
-            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-            descriptor = os.open(self.directory / name, flags, 0o600)
+            descriptor = open_private(self.directory / name, os.O_RDWR)
         try:
             self._acquire(descriptor, wait_s, busy, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
             yield
@@ -118,7 +116,7 @@ class Folder:
 
     def _prepare(self) -> None:
         """The directory exists and is the owner's alone, whatever the umask."""
-        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(self.directory)
         if self.directory.stat().st_mode & 0o077:
             self.directory.chmod(0o700)
 
