@@ -190,6 +190,12 @@ class AlreadyRunning(Temporary):
     hint = "There is nothing to do."
 
 
+class Stopped(Temporary):
+    """The process was asked to end while it waited."""
+
+    code = "stopped"
+
+
 class StorageFull(Temporary):
     """The disk is full or a file size limit is reached."""
 

@@ -77,6 +77,12 @@ OPTIONS: tuple[Option, ...] = (
         minimum=1,
     ),
     Option("backfill.concurrency", 2, "How many listeners are filled back at once.", minimum=1),
+    Option(
+        "collect.alarm_after_h",
+        24.0,
+        "Hours for which collecting may fail before a run ends with exit code 7.",
+        minimum=0.0,
+    ),
     Option("enrich.daily_budget", 300, "Most requests for details in 24 hours.", minimum=0),
     Option("enrich.slice", 10, "Most requests for details in one sync.", minimum=0),
     Option("sync.watch_dir", None, "Folder whose ZIPs sync imports; by default uploads/."),
@@ -194,6 +200,11 @@ class Settings:
     def limits(self) -> Path:
         """Where it is kept until when Spotify wants no calls."""
         return self.data_dir / "limits"
+
+    @property
+    def outages(self) -> Path:
+        """Where it is kept since when collecting fails."""
+        return self.data_dir / "outages"
 
     @property
     def backups(self) -> Path:

@@ -46,7 +46,7 @@ def test_a_login_is_known_by_its_listeners_name(tmp_path: Path) -> None:
     vault.save(ADA)
     state = only(vault, names={"acc-1": "countess", "acc-2": "other"})
     assert state == LoginState(
-        "countess", ADA.account, "ok", 122, ENDS, ADA.scopes, None, stem_of("acc-1")
+        "countess", ADA.account, "ok", 122, ENDS, ADA.scopes, None, stem_of("acc-1"), AUTHORIZED
     )
     assert only(vault).user == "Ada"
     vault.save(replace(ADA, account=Account("acc-1", "ada-id", None)))

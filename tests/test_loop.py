@@ -12,7 +12,8 @@ import click
 import pytest
 from household import Household, household
 
-from spotify_hist.faces.cli.loop import Duration, Stop, Stopped, repeat
+from spotify_hist.errors import Stopped
+from spotify_hist.faces.cli.loop import Duration, Stop, repeat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

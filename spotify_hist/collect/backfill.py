@@ -17,8 +17,15 @@ from spotify_hist.collect.logins import warning
 from spotify_hist.collect.pages import PAGE_LIMIT, Clock, drain, read_body, settle, way_back
 from spotify_hist.collect.people import Person, people
 from spotify_hist.collect.spool import Spool
+from spotify_hist.collect.trouble import Judge
 from spotify_hist.collect.turns import turn
-from spotify_hist.errors import AlreadyRunning, Offline, RateLimited, SpotifyHistError
+from spotify_hist.errors import (
+    AlreadyRunning,
+    Offline,
+    RateLimited,
+    SpotifyHistError,
+    Temporary,
+)
 
 if TYPE_CHECKING:
     from spotify_hist.collect.pages import Outcome
@@ -99,24 +106,35 @@ def backfill(
 
     An earlier run that was cut short is gone on with; otherwise it begins anew from now.
     `only_unfinished` leaves out those whose backfill has come to its end once. One listener's
-    failure is in their `error`. Raises LoginNeeded where nobody is logged in, AlreadyRunning where
-    another backfill is at work, and the store's errors for pages that wait in the spool.
+    failure is in their `error`; what has lasted too long is told as NeedsPerson. Raises
+    LoginNeeded where nobody is logged in, AlreadyRunning where another backfill is at work, and
+    the store's errors for pages that wait in the spool.
     """
+    steps = _Steps(
+        settings,
+        database,
+        vault,
+        clock,
+        Spool(settings.spool),
+        limits or Limits.from_settings(settings),
+        sleep,
+    )
+    judge = Judge(settings, database, clock())
     with turn(settings, JOB) as is_ours:
         if not is_ours:
             raise AlreadyRunning("Another backfill is running.")
-        spool = Spool(settings.spool)
-        for _ in drain(spool, database, clock):
-            pass
-        now = clock()
-        everyone = [
-            person
-            for person in people(settings, database, vault, now, user)
-            if not person.is_paused and not (only_unfinished and _is_done_with(person, now))
-        ]
-        limits = limits or Limits.from_settings(settings)
-        step = _Steps(settings, database, vault, clock, spool, limits, sleep)
-        return _side_by_side(everyone, step, int(settings.number("backfill.concurrency")))
+        try:
+            return steps.whole(judge, user, only_unfinished=only_unfinished)
+        except Temporary as error:
+            raise judge.failure_of_all(vault, user, error) from None
+
+
+def _judged(judge: Judge, person: Person, result: UserBackfill) -> UserBackfill:
+    """The result, whose error says so where it has lasted too long. That one is over is for the
+    next poll to tell."""
+    if result.error is None:
+        return result
+    return replace(result, error=judge.failure(person.login, result.error))
 
 
 def _side_by_side(
@@ -156,6 +174,20 @@ class _Steps:
         # Spotify counts an app's calls together (FACTS 1.5): one refusal is for all.
         self._refusal: RateLimited | None = None
         self.stop = Event()
+
+    def whole(self, judge: Judge, user: str | None, *, only_unfinished: bool) -> list[UserBackfill]:
+        """The spool first, then everybody's way back."""
+        for _ in drain(self._spool, self._database, self._clock):
+            pass
+        now = self._clock()
+        everyone = [
+            person
+            for person in people(self._settings, self._database, self._vault, now, user)
+            if not person.is_paused and not (only_unfinished and _is_done_with(person, now))
+        ]
+        concurrency = int(self._settings.number("backfill.concurrency"))
+        results = _side_by_side(everyone, self, concurrency)
+        return [_judged(judge, *each) for each in zip(everyone, results, strict=True)]
 
     def run(self, person: Person) -> UserBackfill:
         """One listener's way back until a stop condition."""

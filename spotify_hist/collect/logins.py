@@ -30,9 +30,9 @@ class LoginState:
     `user` is the listener's name where the history knows the account. `days_left` are whole days,
     never negative. `account` is None, and `user` made of the file's name, only for an unreadable
     login of an account that the history does not know. `stem` is the name of its files in the
-    vault. `error` tells why this login is of no use now, with the next step. It is None for one
-    whose six months are over by our calendar and that Spotify has not ended yet: that one may
-    still be tried, for Spotify decides.
+    vault, `begun_at` when the person agreed, where that is known. `error` tells why this login is
+    of no use now, with the next step. It is None for one whose six months are over by our calendar
+    and that Spotify has not ended yet: that one may still be tried, for Spotify decides.
 
     `refused_at` is since when Spotify has refused a login that is kept (FACTS 2.4), and
     `next_try_at` when it is tried again; `is_due` says that it is time to.
@@ -46,6 +46,7 @@ class LoginState:
     scopes: tuple[str, ...]
     error: SpotifyHistError | None
     stem: str = ""
+    begun_at: datetime | None = None
     refused_at: datetime | None = None
     next_try_at: datetime | None = None
     is_due: bool = False
@@ -108,6 +109,7 @@ def _alive(token: Token, names: Mapping[str | None, str], now: datetime) -> Logi
         scopes=token.scopes,
         error=None,
         stem=stem_of(account.account_id),
+        begun_at=datetime.fromtimestamp(token.authorized_at, UTC),
     )
     if token.refused_at is None:
         return state

@@ -15,11 +15,21 @@ from spotify_hist.collect.logins import warning
 from spotify_hist.collect.pages import PAGE_LIMIT, Clock, Outcome, drain
 from spotify_hist.collect.people import Person, people
 from spotify_hist.collect.spool import Spool
+from spotify_hist.collect.trouble import Judge, is_success, recovery
 from spotify_hist.collect.turns import turn
-from spotify_hist.errors import AlreadyRunning, DatabaseBusy, RateLimited, SpotifyHistError
+from spotify_hist.errors import (
+    AlreadyRunning,
+    DatabaseBusy,
+    NeedsPerson,
+    RateLimited,
+    SpotifyHistError,
+    Temporary,
+)
 from spotify_hist.store import journal, listeners
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from spotify_hist.model import Account
     from spotify_hist.settings import Settings
     from spotify_hist.sources.spotify.vault import Vault
@@ -33,7 +43,8 @@ Sleep = Callable[[float], None]
 class UserPoll:
     """What one run brought for one listener, pages that earlier runs had to leave in the spool
     included. `new` counts plays the API had not told of before, `late` those among them that are
-    older than ones it had. `warning` says that the login ends soon."""
+    older than ones it had. `warning` says that the login ends soon, `recovered` that a listener
+    whose polls had failed for long is collected for again."""
 
     user: str
     account_id: str | None
@@ -45,6 +56,7 @@ class UserPoll:
     error: SpotifyHistError | None = None
     is_paused: bool = False
     warning: str | None = None
+    recovered: str | None = None
 
     def with_page(self, page: Outcome) -> UserPoll:
         """The same and what one more page brought."""
@@ -71,13 +83,16 @@ def poll(
     """Capture the last plays of every authorised listener, or of `user` alone.
 
     One listener's failure is in their `error` and never stops the others; a login that has ended
-    is one. Raises LoginNeeded where nobody is logged in, AlreadyRunning where another poll is at
-    work.
+    is one. What has lasted too long is told as NeedsPerson. Raises LoginNeeded where nobody is
+    logged in, AlreadyRunning where another poll is at work.
     """
-    with turn(settings, "poll") as is_ours:
-        if not is_ours:
-            raise AlreadyRunning("Another poll is running.")
-        return _poll(settings, database, vault, clock, user, sleep)
+    try:
+        with turn(settings, "poll") as is_ours:
+            if not is_ours:
+                raise AlreadyRunning("Another poll is running.")
+            return _poll(settings, database, vault, clock, user, sleep)
+    except Temporary as error:
+        raise Judge(settings, database, clock()).failure_of_all(vault, user, error) from None
 
 
 def _poll(
@@ -92,20 +107,49 @@ def _poll(
     committed: list[Outcome] = []
     # What earlier runs left; a busy database must not keep us from fetching.
     _drain_into(committed, spool, database, clock)
+    everyone = people(settings, database, vault, clock(), user, with_backfill=False)
     fetched: list[UserPoll] = []
-    for person in people(settings, database, vault, clock(), user, with_backfill=False):
+    for person in everyone:
         # Spotify counts an app's calls together (FACTS 1.5): one refusal is for all.
         refusal = next((r.error for r in fetched if isinstance(r.error, RateLimited)), None)
         fetched.append(_capture(settings, vault, spool, person, clock, sleep, refusal))
     ours: list[Outcome] = []
     error = _drain_into(ours, spool, database, clock)
     results = [_result(each, committed, ours, error) for each in fetched]
-    if not any(result.error for result in results):
-        return results
-    known = listeners.names_by_account(database)
-    results = [replace(each, user=known.get(each.account_id, each.user)) for each in results]
-    _record_failures(database, results, clock)
+    if any(result.error for result in results):
+        known = listeners.names_by_account(database)
+        results = [replace(each, user=known.get(each.account_id, each.user)) for each in results]
+    results = _judged(settings, database, everyone, results, clock())
+    if any(result.error for result in results):
+        _record_failures(database, results, clock)
     return results
+
+
+def _judged(
+    settings: Settings,
+    database: Database,
+    everyone: Sequence[Person],
+    results: Sequence[UserPoll],
+    now: datetime,
+) -> list[UserPoll]:
+    """The results, in the order of `everyone`; failures that have lasted too long, and those that
+    are over, are told as such."""
+    judge = Judge(settings, database, now)
+    judged = [_judge(judge, *each) for each in zip(everyone, results, strict=True)]
+    texts = [(each.account_id, each.recovered) for each in judged if each.recovered]
+    if texts:
+        judge.log_recoveries(texts)
+    return judged
+
+
+def _judge(judge: Judge, person: Person, result: UserPoll) -> UserPoll:
+    login = replace(person.login, user=result.user)
+    if result.error is not None and not is_success(result.error):
+        return replace(result, error=judge.failure(login, result.error))
+    outage = judge.success(login)
+    if outage is None or result.is_paused:
+        return result
+    return replace(result, recovered=recovery(result.user, outage))
 
 
 def _capture(
@@ -168,16 +212,22 @@ def _result(
 def _record_failures(database: Database, results: Sequence[UserPoll], clock: Clock) -> None:
     """Failed runs and messages for `jobs` and `logs`, where the database can be written."""
     failed = [(result, result.error) for result in results if result.error is not None]
-    if not database.exists() or all(isinstance(error, DatabaseBusy) for _, error in failed):
+    if not database.exists() or all(_is_busy(error) for _, error in failed):
         return
     with suppress(SpotifyHistError), database.write("poll") as connection:
         known = {each.account_id: each.user_id for each in listeners.listeners(connection)}
         for result, error in failed:
             user_id = known.get(result.account_id)
             now = clock()
-            text = f"{result.user}: {error.message}"
+            is_named = isinstance(error, NeedsPerson)
+            text = error.message if is_named else f"{result.user}: {error.message}"
             journal.add_run(connection, "poll", user_id, now, now, "failed", {}, text)
             journal.write(connection, now, [journal.Entry("error", "poll", text, user_id)])
+
+
+def _is_busy(error: SpotifyHistError) -> bool:
+    cause = error.cause if isinstance(error, NeedsPerson) else error
+    return isinstance(cause, DatabaseBusy)
 
 
 def _drain_into(

@@ -40,6 +40,12 @@ def exit_code(errors: Sequence[SpotifyHistError], *, done: int) -> int:
     return int(errors[0].exit_code)
 
 
+def tell_recoveries(app: App, texts: Iterable[str | None]) -> None:
+    """Say that trouble which a person was told of is over, to whoever asks for errors only too."""
+    for text in filter(None, texts):
+        app.out.note(text, even_if_quiet=True)
+
+
 def tell_errors(app: App, errors: Iterable[SpotifyHistError], form: str) -> None:
     """Each failure on a line of its own, on stderr; one that struck several steps once."""
     for error in {each.message: each for each in errors}.values():
@@ -71,6 +77,7 @@ def poll_as_json(result: UserPoll) -> dict[str, object]:
         "rejected": result.rejected,
         "paused": result.is_paused,
         "warning": result.warning,
+        "recovered": result.recovered,
     }
 
 

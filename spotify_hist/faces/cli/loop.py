@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from spotify_hist.errors import Temporary
+from spotify_hist.errors import Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,12 +43,6 @@ class Duration(click.ParamType[float]):
         if seconds < _LEAST_S:
             self.fail("Less than 10 seconds would only meet Spotify's limits.", param, ctx)
         return float(seconds)
-
-
-class Stopped(Temporary):
-    """The process was asked to end while it waited."""
-
-    code = "stopped"
 
 
 class Stop:

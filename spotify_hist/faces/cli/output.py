@@ -46,9 +46,9 @@ class Output:
         """One JSON document on stdout."""
         self.line(_encoded(value, sys.stdout))
 
-    def note(self, text: str) -> None:
+    def note(self, text: str, *, even_if_quiet: bool = False) -> None:
         """Something worth knowing, on stderr."""
-        if not self.quiet:
+        if even_if_quiet or not self.quiet:
             self._say("info", text)
 
     def warning(self, text: str, *, even_if_quiet: bool = False) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from spotify_hist.errors import ExitCode, SpotifyHistError
+from spotify_hist.errors import ExitCode, NeedsPerson, SpotifyHistError
 from spotify_hist.faces.cli import collecting
 from spotify_hist.faces.cli.loop import Duration, Stop, repeat
 
@@ -58,12 +58,23 @@ def _once(app: App, form: str, sleep: Callable[[float], None]) -> int:
         app.out.json(_as_json(done))
     else:
         _tell(app, done)
-    errors = [*_failures(done), *done.errors]
+    errors = _errors(done)
     collecting.tell_errors(app, errors, form)
+    collecting.tell_recoveries(app, (result.recovered for result in done.users))
     collecting.warn(app, "sync", (result.warning for result in done.users), form)
     served = sum(each.error is None for each in done.users)
     served += sum(each.error is None for each in done.imports)
     return collecting.exit_code(errors, done=served)
+
+
+def _errors(done: Synced) -> list[SpotifyHistError]:
+    """What went wrong. Where a person is to be told that something does not pass, steps that met
+    the same, or other trouble that passes, add nothing."""
+    errors = [*_failures(done), *done.errors]
+    if not any(isinstance(error, NeedsPerson) for error in errors):
+        return errors
+    steps = [error for error in done.errors if error.exit_code != ExitCode.TEMPORARY]
+    return [*_failures(done), *steps]
 
 
 def _failures(done: Synced) -> list[SpotifyHistError]:
