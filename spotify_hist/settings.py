@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spotify_hist import system_zone
 from spotify_hist.errors import SettingsError
+from spotify_hist.system_zone import Zone, is_zone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -223,6 +225,11 @@ class Settings:
         parts = (part.strip() for part in (self.text(key) or "").split(","))
         return tuple(part for part in parts if part)
 
+    def zone(self, own: str | None) -> Zone:
+        """The time zone of a listener who has this one of their `own`, or none (DESIGN 1)."""
+        chosen = own or self.text("timezone")
+        return Zone(chosen) if chosen else system_zone.find()
+
     def number(self, key: str) -> float:
         value = self.values[key]
         if value is None:
@@ -353,31 +360,5 @@ def _convert(option: Option, raw: object, origin: str) -> Value:
 
 
 def system_timezone(environ: Mapping[str, str] | None = None) -> str:
-    """The IANA name of the machine's time zone: TZ, /etc/localtime, /etc/timezone, else UTC."""
-    env = os.environ if environ is None else environ
-    named = env.get("TZ", "").removeprefix(":")
-    named = named.partition("/zoneinfo/")[2] or named
-    if named and not named.startswith("/") and is_zone(named):
-        return named
-    _, found, tail = str(Path("/etc/localtime").resolve()).partition("/zoneinfo/")
-    if found and is_zone(tail):
-        return tail
-    try:
-        text = Path("/etc/timezone").read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        return "UTC"
-    return text if is_zone(text) else "UTC"
-
-
-def is_zone(name: str) -> bool:
-    """Whether `name` is an IANA time zone that is known here."""
-    from zoneinfo import ZoneInfo
-
-    # Files beside the zones: what they hold has no name that another program knows.
-    if name.startswith(("posix/", "right/")) or name in {"localtime", "posixrules", "Factory"}:
-        return False
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        return False
-    return True
+    """The IANA name of the system's time zone, or of the one that stands in for it."""
+    return system_zone.find(environ).name

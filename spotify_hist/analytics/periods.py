@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from spotify_hist.errors import UsageError
-from spotify_hist.settings import is_zone
+from spotify_hist.system_zone import is_zone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

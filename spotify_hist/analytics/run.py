@@ -19,15 +19,16 @@ from spotify_hist.analytics.params import BUNDLES, Value, check_arguments
 from spotify_hist.analytics.scope import Scope
 from spotify_hist.errors import NoHistory, Temporary
 from spotify_hist.model import iso
-from spotify_hist.settings import Settings, system_timezone
 from spotify_hist.store import listeners
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
+    from zoneinfo import ZoneInfo
 
     from spotify_hist.analytics.header import Query
     from spotify_hist.model import Listener
+    from spotify_hist.settings import Settings
     from spotify_hist.store.database import Connection, Database
 
 __all__ = ["Answer", "Column", "answer", "describe", "describe_all", "sql_parameters"]
@@ -60,8 +61,9 @@ def answer(
         listener = listeners.find_listener(connection, wanted)
         if listener is None:
             raise NoHistory("The history holds no listener yet.")
+        zone = settings.zone(_text(values.get("timezone")) or listener.timezone)
         looked_at = replace(
-            _scope(values, listener, settings, now),
+            _scope(values, listener, periods.zone(zone.name), now),
             household=tuple(each.user_id for each in household),
         )
         wants_lengths = query.has_period and _tells_lengths(query)
@@ -84,6 +86,8 @@ def answer(
         if truncated:
             del rows[-1]
         told = tuple(notes.notes(connection, looked_at, unknown)) if query.has_period else ()
+        if zone.note is not None and "timezone" in values:
+            told += (zone.note,)
         shown = _shown(query, {**values, **named}, looked_at, listener)
     return Answer(query.name, shown, columns, rows, truncated, told)
 
@@ -123,17 +127,8 @@ def _tells_lengths(query: Query) -> bool:
     return any(name in query.statement for name in told_by)
 
 
-def _scope(
-    values: Mapping[str, Value], listener: Listener, settings: Settings, now: datetime
-) -> Scope:
+def _scope(values: Mapping[str, Value], listener: Listener, zone: ZoneInfo, now: datetime) -> Scope:
     """What the question looks at, defaults filled in."""
-    name = (
-        _text(values.get("timezone"))
-        or listener.timezone
-        or settings.text("timezone")
-        or system_timezone()
-    )
-    zone = periods.zone(name)
     period = periods.resolve(values, zone, now)
     against = _text(values.get("with"))
     gap = values.get("gap")

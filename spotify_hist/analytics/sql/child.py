@@ -82,7 +82,12 @@ def _answer(request: Mapping[str, object], say: Say, flush: Callable[[], None]) 
         is_estimating = bool(notes.unknown_lengths(connection, looked_at))
         promised.make(connection, looked_at, wants_estimates=is_estimating)
         walls.lock(connection, memory_mb=memory_mb, threads=threads)
-        say({"opened": {"user": listener.name, "timezone": zone.key}})
+        say(
+            {
+                "opened": {"user": listener.name, "timezone": zone.key},
+                "has_own_zone": listener.timezone is not None,
+            }
+        )
         flush()
         walls.confine(memory_mb=memory_mb, timeout_s=timeout_s, threads=threads)
         try:

@@ -20,7 +20,6 @@ import spotify_hist
 from spotify_hist import errors
 from spotify_hist.analytics.answers import Answer, Column
 from spotify_hist.errors import BadInput, SpotifyHistError, Temporary, UsageError
-from spotify_hist.settings import system_timezone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,6 +59,7 @@ def ask_sql(
     _check(text, limit)
     deadline_s = settings.number("query.sql_timeout_s") if timeout_s is None else timeout_s
     waited_s = settings.number("database.wait_s") if wait_s is None else wait_s
+    zone = settings.zone(None)
     request = {
         "database": str(settings.database),
         "wait_s": waited_s,
@@ -67,7 +67,7 @@ def ask_sql(
         "memory_mb": settings.number("query.sql_memory_mb"),
         "user": user,
         "default_user": settings.text("default_user"),
-        "timezone": settings.text("timezone") or system_timezone(),
+        "timezone": zone.name,
         "now": now.isoformat(),
         "sql": text,
         "limit": limit,
@@ -75,9 +75,11 @@ def ask_sql(
     with _child(request) as child:
         reading = _Reading(child, time.monotonic() + waited_s + _START_S, deadline_s, most_bytes)
         reading.read()
-    notes = tuple(reading.notes())
+    told = tuple(reading.notes())
+    if zone.note is not None and not reading.has_own_zone:
+        told += (zone.note,)
     params: dict[str, object] = {"sql": text, "limit": limit, **reading.opened}
-    return Answer("sql", params, reading.columns, reading.rows, reading.is_truncated, notes)
+    return Answer("sql", params, reading.columns, reading.rows, reading.is_truncated, told)
 
 
 def _check(text: str, limit: int) -> None:
@@ -146,6 +148,7 @@ class _Reading:
         self._lost = 0
         self._is_cut = False
         self.opened: dict[str, object] = {}
+        self.has_own_zone = False
         self.columns: tuple[Column, ...] = ()
         self.rows: list[tuple[object, ...]] = []
         self.is_truncated = False
@@ -192,6 +195,7 @@ class _Reading:
             self.rows.append(tuple(said))
         elif "opened" in said:
             self.opened = said["opened"]
+            self.has_own_zone = said["has_own_zone"]
             self._deadline = time.monotonic() + self._timeout_s
         elif "columns" in said:
             self.columns = tuple(Column(each["name"], each["type"]) for each in said["columns"])

@@ -15,7 +15,6 @@ import click
 
 from spotify_hist.errors import UsageError
 from spotify_hist.faces.cli.output import FORMATS, Format
-from spotify_hist.settings import Settings, system_timezone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from spotify_hist.collect.logins import LoginState
     from spotify_hist.faces.cli.output import Output
     from spotify_hist.model import Listener
+    from spotify_hist.settings import Settings
 
 _AGE = re.compile(r"([0-9]{1,6})([mhd])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
@@ -97,7 +97,7 @@ def timezone_of(settings: Settings, listeners: Sequence[Listener], user: str | N
     else the system's (DESIGN 1)."""
     meant = [each for each in listeners if user in {None, each.name}]
     own = meant[0].timezone if len(meant) == 1 else None
-    return own or settings.text("timezone") or system_timezone()
+    return settings.zone(own).name
 
 
 def local(moment: datetime, timezone: str) -> str:

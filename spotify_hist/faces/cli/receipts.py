@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from spotify_hist.errors import ExitCode
 from spotify_hist.faces.cli.listing import counted
-from spotify_hist.settings import system_timezone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +33,7 @@ _KINDS = {
 
 def zone_of(settings: Settings, receipt: Receipt) -> str:
     """The time zone whose days a receipt tells (DESIGN 1)."""
-    return receipt.timezone or settings.text("timezone") or system_timezone()
+    return settings.zone(receipt.timezone).name
 
 
 def exit_code(receipt: Receipt) -> int:

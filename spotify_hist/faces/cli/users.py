@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from spotify_hist import settings as settings_module
 from spotify_hist.errors import SpotifyHistError, UsageError
 from spotify_hist.faces.cli import listing
 from spotify_hist.faces.cli.listing import counted
 from spotify_hist.model import iso
+from spotify_hist.system_zone import is_zone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -135,15 +135,17 @@ def timezone(app: App, name: str, zone: str | None, unset: bool) -> None:
 
     if (zone is None) is not unset:
         raise UsageError("Give a time zone or --unset, and not both.")
-    if zone is not None and not settings_module.is_zone(zone):
+    if zone is not None and not is_zone(zone):
         raise UsageError(
             f"There is no time zone called '{zone}'.",
             hint="Use an IANA name such as Europe/Berlin, Asia/Kolkata or UTC.",
         )
     with _change(app, name) as (connection, listener):
         listeners.set_timezone(connection, listener, zone)
-    shown = zone or app.settings.text("timezone") or settings_module.system_timezone()
-    app.out.note(f"Days and hours of '{name}' are those of {shown} now.")
+    shown = app.settings.zone(zone)
+    app.out.note(f"Days and hours of '{name}' are those of {shown.name} now.")
+    if shown.note is not None:
+        app.out.note(shown.note)
 
 
 @users.command()
