@@ -225,6 +225,22 @@ class RateLimited(Temporary):
         self.not_before_s = not_before_s
 
 
+class Interrupted(SpotifyHistError):
+    """The person, or whoever watches over the process, asked it to end."""
+
+    code = "interrupted"
+    exit_code = ExitCode.INTERRUPTED
+    retryable = True
+    hint = "Run it again to go on."
+
+
+class OutputLost(SpotifyHistError):
+    """What a command has to say cannot be written where it is to go."""
+
+    code = "output_lost"
+    exit_code = ExitCode.PARTIAL
+
+
 class Partial(SpotifyHistError):
     """Some listeners or files were served and others failed."""
 

@@ -139,7 +139,9 @@ class ImportHistory(History):
         told_by_file = tallies.told_by_file(self.connection, "keyed")
         ready = imports._Staged(files, told_by_file, Inputs(), event.keep_private)
         listener = Listener(user_id, "me", None, None, None)
-        return imports._merge(self.connection, listener, ready, now, lambda: now)
+        return imports._merge(
+            self.connection, listener, ready, now, lambda: now, lambda _done, _all: None
+        )
 
     def page(self, event: Page, now: datetime = NOW) -> None:
         """One page, of a poll or a backfill."""

@@ -440,16 +440,28 @@ def test_a_pipe_reaches_the_history(home: Path, archive: Path) -> None:
 
 
 def test_the_bar_shows_speed_and_time_left_on_a_terminal() -> None:
-    """Rows are known as files finish; the bytes tell how much is left."""
+    """Rows are known as files finish; the bytes tell how much is left. The end of an import has
+    its own measure: rows that are in the history."""
     stream = Terminal()
-    with progress.reading(is_quiet=False, stream=stream) as show:
-        show(50, 100, 1_000)
-        show(100, 100, 2_000)
+    with progress.reading(is_quiet=False, stream=stream) as bar:
+        bar.reading(50_000_000, 100_000_000, 1_000)
+        bar.pause()
+        bar.go_on()
+        bar.reading(100_000_000, 100_000_000, 2_000_000)
+        bar.pause()
+        bar.go_on()
+        bar.merging(500_000, 2_000_000)
+        bar.pause()
+        bar.go_on()
+        bar.merging(2_000_000, 2_000_000)
     text = stream.getvalue()
+    assert "50.0 of 100.0 MB" in text
     assert "rows/s" in text
-    assert "Merging" in text
-    assert str(progress.rows_a_second(5_000, 2.0)) == "2,500 rows/s"
-    assert str(progress.rows_a_second(0, 2.0)) == str(progress.rows_a_second(7, None)) == ""
+    assert "500,000 of 2,000,000 rows" in text
+    assert "Finishing" in text
+    assert "?" not in text.replace("\x1b[?25", "")
+    assert progress.rows_a_second(5_000, 2.0) == "2,500 rows/s"
+    assert progress.rows_a_second(0, 2.0) == progress.rows_a_second(7, None) == ""
 
 
 @pytest.mark.parametrize(("stream", "is_quiet"), [(io.StringIO(), False), (Terminal(), True)])
@@ -457,10 +469,27 @@ def test_there_is_no_bar_in_a_pipe_and_none_where_quiet_is_asked_for(
     stream: io.StringIO, is_quiet: bool
 ) -> None:
     """Not a character."""
-    with progress.reading(is_quiet=is_quiet, stream=stream) as show:
-        show(50, 100, 1_000)
-        show(100, 100, 2_000)
+    with progress.reading(is_quiet=is_quiet, stream=stream) as bar:
+        bar.reading(50, 100, 1_000)
+        bar.pause()
+        bar.go_on()
+        bar.merging(100, 200)
     assert stream.getvalue() == ""
+
+
+def test_the_merge_tells_how_many_rows_are_in(
+    settings: Settings, database: Database, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Part by part, from none to all."""
+    monkeypatch.setattr("spotify_hist.store.merging._ROWS", 1)
+    told: list[tuple[int, int]] = []
+    receipt = import_paths(
+        settings, database, lambda: NOW, [archive], on_merge=lambda *step: told.append(step)
+    )
+    assert told == sorted(told)
+    rows = receipt.records - receipt.rejected
+    assert told[0] == (0, rows)
+    assert told[-1] == (rows, rows)
 
 
 def test_progress_tells_bytes_and_rows_as_files_finish(

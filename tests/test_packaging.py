@@ -107,7 +107,7 @@ def test_the_wheel_carries_the_licence_and_the_command(wheel: Path) -> None:
             for name in archive.namelist()
             if ".dist-info/" in name
         }
-    assert "spotify-hist = spotify_hist.faces.cli.main:main" in meta["entry_points.txt"]
+    assert "spotify-hist = spotify_hist.__main__:main" in meta["entry_points.txt"]
     assert "Requires-Python: >=3.11\n" in meta["METADATA"]
     assert "License-Expression: MIT\n" in meta["METADATA"]
     assert meta["licenses/LICENSE"] == (ROOT / "LICENSE").read_text(encoding="utf-8")

@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 __all__ = ["Receipt", "import_paths"]
 
 Clock = Callable[[], datetime]
+# Rows merged into the history, and rows in all.
+Merging = Callable[[int, int], None]
 _COUNTS = (
     "records", "new", "upgraded", "duplicate", "rejected", "plays_added", "gaps_closed",
 )  # fmt: skip
@@ -74,6 +76,7 @@ def import_paths(
     dry_run: bool = False,
     stdin: BinaryIO | None = None,
     on_progress: Progress = lambda _done, _total, _rows: None,
+    on_merge: Merging = lambda _done, _total: None,
 ) -> Receipt:
     """Import ZIPs, folders and single files for one listener; the receipt.
 
@@ -110,7 +113,7 @@ def import_paths(
             if listener.user_id != user_id:
                 raise Temporary("Another process added a listener meanwhile.")
             space.attach(connection)
-            receipt = _merge(connection, listener, staged, started, clock)
+            receipt = _merge(connection, listener, staged, started, clock, on_merge)
     return replace(receipt, failed=tuple(found.failed), is_dry_run=dry_run)
 
 
@@ -190,6 +193,7 @@ def _merge(
     staged: _Staged,
     started: datetime,
     clock: Clock,
+    on_merge: Merging,
 ) -> Receipt:
     """Everything that touches the history, in the caller's one transaction."""
     user_id = listener.user_id
@@ -197,8 +201,15 @@ def _merge(
     keyed = number_files(connection, last_file_id)
     file_ids = _add_files(connection, import_id, user_id, staged, last_file_id)
     counts = dict.fromkeys(file_ids, (0, 0))
+    read = (file for file in staged.files if not file.is_known)
+    rows = sum(file.records - len(file.rejected) for file in read)
+    merged = 0
+    on_merge(merged, rows)
 
     def count_part(part: Committed) -> None:
+        nonlocal merged
+        merged += part.records
+        on_merge(merged, rows)
         for file_id, (new, upgraded) in tallies.fresh_by_file(connection, part).items():
             counts[file_id] = (counts[file_id][0] + new, counts[file_id][1] + upgraded)
 

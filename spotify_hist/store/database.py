@@ -19,8 +19,16 @@ import duckdb
 from spotify_hist.errors import BadInput, DamagedDatabase, DatabaseBusy, NoHistory, SpotifyHistError
 from spotify_hist.private_files import make_directory, tighten
 from spotify_hist.store import migrate, rewriting
-from spotify_hist.store.duckdb_errors import log_of, log_without_file, not_a_log, translated
-from spotify_hist.store.engine import CONFIG, Config, attach
+from spotify_hist.store.duckdb_errors import (
+    ASK_FOR_LESS,
+    CLOSE_OTHERS,
+    RAISE_MEMORY,
+    log_of,
+    log_without_file,
+    not_a_log,
+    translated,
+)
+from spotify_hist.store.engine import CONFIG, Config, attach, stoppable
 from spotify_hist.store.gate import Gate, OnWait, Wait
 
 if TYPE_CHECKING:
@@ -199,9 +207,12 @@ class Database:
         self, deadline: float, *, read_only: bool, more: Config | None = None
     ) -> Iterator[Connection]:
         config = {**CONFIG, **(more or {})}
+        no_memory = ASK_FOR_LESS if read_only else CLOSE_OTHERS
+        if "temp_directory" in config:
+            no_memory = RAISE_MEMORY
         connection = self._connect(deadline, read_only=read_only, config=config)
         try:
-            with translated(self.path):
+            with stoppable(connection), translated(self.path, no_memory):
                 connection.execute("set timezone = 'UTC'")
                 yield connection
         finally:
@@ -281,13 +292,14 @@ def scratch(path: Path, room: Room) -> Iterator[Connection]:
     """
     make_directory(path.parent)
     try:
-        with translated(path):
+        with translated(path, RAISE_MEMORY):
             connection = duckdb.connect(config=room.config)
             try:
-                attach(connection, path, "staging", f"row_group_size {_STAGED_TOGETHER}")
-                connection.execute("use staging")
-                connection.execute("set timezone = 'UTC'")
-                yield connection
+                with stoppable(connection):
+                    attach(connection, path, "staging", f"row_group_size {_STAGED_TOGETHER}")
+                    connection.execute("use staging")
+                    connection.execute("set timezone = 'UTC'")
+                    yield connection
             finally:
                 connection.close()
     finally:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from spotify_hist import interrupts
 from spotify_hist.disk import FULL, NO_LOCKS
 from spotify_hist.errors import (
     BadInput,
@@ -83,27 +84,43 @@ _LATER = "written with a storage version greater than the latest version support
 _SPILL = "failed to offload data block"
 
 
+# What helps where there is not memory enough: with a question, a small and a large piece of work.
+ASK_FOR_LESS = "Ask for less at once, such as a shorter period, or close other programs."
+CLOSE_OTHERS = "Close other programs and run it again; nothing was changed by it."
+RAISE_MEMORY = "Raise the setting import.memory_mb, or close other programs."
+
+
 @contextmanager
-def translated(path: Path) -> Iterator[None]:
-    """Turn DuckDB's errors about a file into ours, in the person's words."""
+def translated(path: Path, no_memory: str = ASK_FOR_LESS) -> Iterator[None]:
+    """Turn DuckDB's errors about a file into ours, in the person's words.
+
+    `no_memory` is the hint where there is not memory enough.
+    """
     try:
         yield
+    except RuntimeError:
+        # What DuckDB makes of a KeyboardInterrupt that strikes while it works.
+        if interrupts.asked() is None:
+            raise
+        raise KeyboardInterrupt from None
     except duckdb.Error as error:
         if not isinstance(error, _OF_FILES) and type(error) is not duckdb.Error:
             raise
-        known = meaning(path, error)
+        known = meaning(path, error, no_memory)
         if known is None:
             raise
         raise known from error
 
 
-def meaning(path: Path, error: duckdb.Error) -> SpotifyHistError | None:
+def meaning(
+    path: Path, error: duckdb.Error, no_memory: str = ASK_FOR_LESS
+) -> SpotifyHistError | None:
     """Our error for DuckDB's, or None where it says nothing about the file."""
     text = str(error)
     if (lock := _LOCK.search(text)) is not None:
         return _of_lock(path, lock["why"])
     # A disk or a memory that fails while a log is read says nothing about the log.
-    found = _of_memory(path, error, text) or _of_system(path, text)
+    found = _of_memory(path, error, no_memory) or _of_system(path, text)
     if found is not None:
         return found
     if _OF_LOG.search(text) is not None:
@@ -166,14 +183,14 @@ def _of_lock(path: Path, why: str) -> SpotifyHistError:
     )
 
 
-def _of_memory(path: Path, error: duckdb.Error, text: str) -> SpotifyHistError | None:
+def _of_memory(path: Path, error: duckdb.Error, hint: str) -> SpotifyHistError | None:
     if not isinstance(error, duckdb.OutOfMemoryException):
         return None
-    if _SPILL in text:
+    if _SPILL in str(error):
         return StorageFull(f"The disk of {path} has no room for the temporary files of this work.")
     return BadInput(
         "There is not memory enough for this.",
-        hint="Raise the setting import.memory_mb, or close other programs.",
+        hint=hint,
         code=OUT_OF_MEMORY,
     )
 

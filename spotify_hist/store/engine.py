@@ -5,11 +5,15 @@ Never opens the history; `database` does.
 
 from __future__ import annotations
 
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import duckdb
 
+from spotify_hist import interrupts
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 Config = dict[str, str | bool | int | float | list[str]]
@@ -29,3 +33,16 @@ def attach(connection: duckdb.DuckDBPyConnection, path: Path, name: str, options
     """Make another database file known to a connection as `name`."""
     quoted = str(path).replace("'", "''")
     connection.execute(f"attach '{quoted}' as {name}{f' ({options})' if options else ''}")
+
+
+@contextmanager
+def stoppable(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Have what runs on a connection stop at once at Ctrl-C: DuckDB itself looks seldom or never,
+    while it writes a file for example."""
+
+    def stop() -> None:
+        with suppress(duckdb.Error):  # it may be closed by now
+            connection.interrupt()
+
+    with interrupts.stopping(stop):
+        yield

@@ -15,7 +15,7 @@ from spotify_hist.errors import BadInput, NoHistory
 from spotify_hist.model import iso
 from spotify_hist.store import identity, listeners, reconcile, removal, rewriting, sql
 from spotify_hist.store.database import Database, integers
-from spotify_hist.store.duckdb_errors import translated
+from spotify_hist.store.duckdb_errors import RAISE_MEMORY, translated
 from spotify_hist.store.outbox import Outbox, outbox
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def export(
 def _ship(
     database: Database, box: Outbox, form: Form, user: str | None, memory_mb: int
 ) -> list[Shipped]:
-    with database.read() as connection, translated(box.directory):
+    with database.read() as connection, translated(box.directory, RAISE_MEMORY):
         meant = _meant(connection, user)
         if form != "duckdb":
             # Sorting a long history takes more than small machines have: the rest goes to disk.

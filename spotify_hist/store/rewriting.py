@@ -59,7 +59,7 @@ def copy(old: Path, new: Path) -> None:
 
     Raises BadInput where what can be read back is not the same, and the errors of the store.
     """
-    with translated(new), engine.in_memory() as connection:
+    with translated(new), engine.in_memory() as connection, engine.stoppable(connection):
         engine.attach(connection, old, "old", "read_only")
         expected = contents(connection, "old")
         engine.attach(connection, new, "new")
@@ -74,7 +74,7 @@ def check(path: Path, expected: Contents | None = None) -> None:
 
     Raises BadInput where it does not, and the errors of the store.
     """
-    with translated(path), engine.in_memory() as connection:
+    with translated(path), engine.in_memory() as connection, engine.stoppable(connection):
         engine.attach(connection, path, "made", "read_only")
         found = contents(connection, "made")
     if unsettled_logs(path) or (expected is not None and found != expected):

@@ -2,8 +2,9 @@
 
 Never writes anything else anywhere, and once the statement is looked at it can open nothing more.
 
-It says one JSON value a line: `{"opened": …}` once the history is open, `{"columns": …}`, a list
-for each row, and `{"end": …}` or, at any time, `{"error": …}`.
+It says one JSON value a line: `{"waiting": …}` while another process has the history,
+`{"opened": …}` once it is open, `{"columns": …}`, a list for each row, and `{"end": …}` or, at any
+time, `{"error": …}`.
 """
 
 from __future__ import annotations
@@ -67,7 +68,12 @@ def main() -> None:
 
 
 def _answer(request: Mapping[str, object], say: Say, flush: Callable[[], None]) -> None:
-    database = Database(Path(str(request["database"])), _float(request["wait_s"]))
+
+    def tell_wait(holder: str, left_s: float) -> None:
+        say({"waiting": [holder, left_s]})
+        flush()
+
+    database = Database(Path(str(request["database"])), _float(request["wait_s"]), tell_wait)
     timeout_s, memory_mb = _float(request["timeout_s"]), int(_float(request["memory_mb"]))
     threads = min(4, os.cpu_count() or 1)
     with database.read() as connection:

@@ -22,7 +22,7 @@ from spotify_hist.analytics.answers import Answer, Column
 from spotify_hist.errors import BadInput, SpotifyHistError, Temporary, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     from spotify_hist.settings import Settings
@@ -47,14 +47,16 @@ def ask_sql(
     timeout_s: float | None = None,
     wait_s: float | None = None,
     most_bytes: int = _MOST_BYTES,
+    on_wait: Callable[[str, float], None] = lambda _holder, _left_s: None,
 ) -> Answer:
     """The rows of one SELECT over the history, at most `limit` of them and `most_bytes` in all.
 
     It runs in a process of its own that can read the history and nothing else (DESIGN 9.7).
     `timeout_s` counts from when the file is open, `wait_s` is the longest wait for that; the
-    settings' where not given. Raises UsageError for what is no SELECT or not understood, NoHistory,
-    DatabaseBusy and the other errors of the store, Temporary (code `timeout`), and BadInput where
-    there is not memory enough (code `out_of_memory`) or DuckDB breaks down (code `broke_down`).
+    settings' where not given; `on_wait` is told of it. Raises UsageError for what is no SELECT or
+    not understood, NoHistory, DatabaseBusy and the other errors of the store, Temporary (code
+    `timeout`), and BadInput where there is not memory enough (code `out_of_memory`) or DuckDB
+    breaks down (code `broke_down`).
     """
     _check(text, limit)
     deadline_s = settings.number("query.sql_timeout_s") if timeout_s is None else timeout_s
@@ -74,6 +76,7 @@ def ask_sql(
     }
     with _child(request) as child:
         reading = _Reading(child, time.monotonic() + waited_s + _START_S, deadline_s, most_bytes)
+        reading.on_wait = on_wait
         reading.read()
     told = tuple(reading.notes())
     if zone.note is not None and not reading.has_own_zone:
@@ -152,6 +155,7 @@ class _Reading:
         self.columns: tuple[Column, ...] = ()
         self.rows: list[tuple[object, ...]] = []
         self.is_truncated = False
+        self.on_wait: Callable[[str, float], None] = lambda _holder, _left_s: None
 
     def read(self) -> None:
         """Read to the end; raises what the process says, and what its death says."""
@@ -193,6 +197,8 @@ class _Reading:
     def _take(self, said: Any) -> None:
         if isinstance(said, list):
             self.rows.append(tuple(said))
+        elif "waiting" in said:
+            self.on_wait(*said["waiting"])
         elif "opened" in said:
             self.opened = said["opened"]
             self.has_own_zone = said["has_own_zone"]

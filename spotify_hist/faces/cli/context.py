@@ -15,6 +15,7 @@ from spotify_hist import warn
 
 if TYPE_CHECKING:
     from spotify_hist.faces.cli.output import Output
+    from spotify_hist.faces.cli.waiting import Waiting
     from spotify_hist.settings import Settings
     from spotify_hist.sources.spotify.vault import Vault
     from spotify_hist.store.database import Database
@@ -39,7 +40,14 @@ class App:
     def database(self) -> Database:
         from spotify_hist.store.database import Database
 
-        return Database.from_settings(self.settings)
+        return Database.from_settings(self.settings, self.waiting)
+
+    @cached_property
+    def waiting(self) -> Waiting:
+        """How a wait for the history is shown."""
+        from spotify_hist.faces.cli.waiting import Waiting
+
+        return Waiting(self.out)
 
     @cached_property
     def vault(self) -> Vault:

@@ -195,14 +195,10 @@ def _ask(app: App, home: Path) -> None:
 
 def _run(app: App, home: Path, *arguments: str) -> None:
     """Run one command as the person would, on the demo's history."""
-    from spotify_hist.faces.cli.main import cli
+    from spotify_hist.faces.cli.main import invoke
 
     quiet = ["-q"] if app.out.quiet else []
-    cli.main(
-        [*quiet, "--home", str(home), *arguments],
-        prog_name="spotify-hist",
-        standalone_mode=False,
-    )
+    invoke([*quiet, "--home", str(home), *arguments])
 
 
 def _say(app: App, command: str, how: str = "") -> None:

@@ -94,5 +94,5 @@ def _progress(*, is_shown: bool) -> Iterator[Callable[[int, int], None]]:
         TextColumn("requests at the most"),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("Asking", total=None)
-        yield lambda done, most: progress.update(task, completed=done, total=most)
+        task = progress.add_task("Asking", visible=False)
+        yield lambda done, most: progress.update(task, completed=done, total=most, visible=True)

@@ -14,6 +14,7 @@ from click.shell_completion import CompletionItem
 
 from spotify_hist.faces import shapes
 from spotify_hist.faces.cli import receipts
+from spotify_hist.faces.cli.common import with_common_options
 from spotify_hist.faces.cli.import_accounts import WORDS
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ class _Import(click.Command):
     ) -> click.Context:
         if args and args[0] in WORDS:
             word, *rest = args
-            return WORDS[word].make_context(f"{info_name} {word}", rest, parent, **extra)
+            command = with_common_options(WORDS[word])
+            return command.make_context(f"{info_name} {word}", rest, parent, **extra)
         return super().make_context(info_name, args, parent, **extra)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -76,7 +78,8 @@ def import_(app: App, paths: tuple[Path, ...], dry_run: bool, keep_private: bool
     from spotify_hist.collect.inputs import STDIN
     from spotify_hist.faces.cli import progress
 
-    with progress.reading(is_quiet=app.out.quiet) as on_progress:
+    with progress.reading(is_quiet=app.out.quiet) as bar:
+        app.waiting.pause, app.waiting.go_on = bar.pause, bar.go_on
         receipt = import_paths(
             app.settings,
             app.database,
@@ -86,7 +89,8 @@ def import_(app: App, paths: tuple[Path, ...], dry_run: bool, keep_private: bool
             keep_private=keep_private,
             dry_run=dry_run,
             stdin=sys.stdin.buffer if sys.stdin and STDIN in paths else None,
-            on_progress=on_progress,
+            on_progress=bar.reading,
+            on_merge=bar.merging,
         )
     if form == "json":
         app.out.json(shapes.receipt(receipt))

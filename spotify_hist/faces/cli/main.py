@@ -8,18 +8,33 @@ from __future__ import annotations
 import errno
 import gc
 import importlib
+import json
+import os
 import sys
-from contextlib import suppress
 from itertools import pairwise
 from typing import NoReturn
 
 import click
 
-from spotify_hist import __version__
+from spotify_hist import __version__, interrupts
 from spotify_hist.disk import FULL
-from spotify_hist.errors import BadInput, ExitCode, SpotifyHistError, StorageFull, UsageError
+from spotify_hist.errors import (
+    BadInput,
+    ExitCode,
+    Interrupted,
+    OutputLost,
+    SpotifyHistError,
+    StorageFull,
+    UsageError,
+)
 from spotify_hist.faces.cli.context import App
-from spotify_hist.faces.cli.output import Output, silence_broken_pipe, write_any_text
+from spotify_hist.faces.cli.output import (
+    Output,
+    flush_stdout,
+    lost,
+    silence_stdout,
+    take_any_text,
+)
 from spotify_hist.private_files import keep_private
 
 _COMMANDS = {
@@ -42,6 +57,12 @@ _COMMANDS = {
     "tracks": ("identities", "tracks", "Which ids count as one track."),
     "users": ("users", "users", "The listeners who share this history."),
 }
+# Beside 'query', last words of commands that change nothing: what they say is all they do.
+_ASKING = frozenset({"jobs", "list", "logs", "serve-tools", "show", "status"})
+_IN_FRONT = ("--home", "--log-format")
+_AFTER_LOSS = "See to the place it goes to; the work need not be done again."
+_NAME = "spotify-hist"
+_COMPLETING = "_SPOTIFY_HIST_COMPLETE"
 _MADE_AT_START = 50_000
 
 
@@ -58,15 +79,22 @@ class LazyGroup(click.Group):
         found = getattr(importlib.import_module(f"spotify_hist.faces.cli.{module}"), attribute)
         if not isinstance(found, click.Command):
             raise TypeError(f"{module}.{attribute} is no command")
-        return found
+        from spotify_hist.faces.cli.common import with_common_options
 
-    def invoke(self, ctx: click.Context) -> object:
-        try:
-            return super().invoke(ctx)
-        except BrokenPipeError:
-            # click would call this a failure; whoever read enough of a pipe is content.
-            silence_broken_pipe()
-            return int(ExitCode.OK)
+        return with_common_options(found)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name in _COMMANDS or name.startswith("-") or ctx.resilient_parsing:
+            return super().resolve_command(ctx, args)
+        from spotify_hist.faces.cli.common import nearest
+
+        raise UsageError(
+            f"There is no command called '{name}'.",
+            hint=nearest(name, _COMMANDS) or "List them with 'spotify-hist --help'.",
+        )
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -95,74 +123,137 @@ def cli(
     log_format: str,
 ) -> None:
     """Own your whole Spotify listening history: collect it, import it, ask it anything."""
-    ctx.obj = App(home, user, Output(verbose=verbose, quiet=quiet, log_json=log_format == "json"))
+    out = Output(
+        verbose=verbose, quiet=quiet, log_json=log_format == "json", is_report=_has_work_to_report
+    )
+    ctx.obj = App(home, user, out)
 
 
 def main() -> NoReturn:
     """Run the program and end the process with the exit codes of DESIGN 7."""
+    interrupts.install()
     # Starting makes tens of thousands of objects that all stay: looking through them again and
     # again takes a twentieth of a short command's time.
     gc.set_threshold(_MADE_AT_START)
     keep_private()
-    write_any_text()
+    take_any_text()
     code = run(sys.argv[1:])
+    if code == interrupts.exit_code():
+        silence_stdout()  # the rest of what was cut short
+        interrupts.leave(code)
     gc.freeze()  # nor are they looked through at the end: the process gives them all back
-    sys.exit(code)
+    interrupts.finish(code)
+
+
+def invoke(arguments: list[str]) -> object:
+    """Run one command in this process; what it returns, and its errors as they are.
+
+    Not by click's `main`, which makes failures and lines of its own of Ctrl-C and broken pipes.
+    """
+    if _COMPLETING in os.environ:
+        return cli.main(arguments, prog_name=_NAME)
+    try:
+        with cli.make_context(_NAME, arguments) as ctx:
+            return cli.invoke(ctx)
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
 
 
 def run(arguments: list[str]) -> int:
     """Run one command; its exit code. Every error is said in one line with its next step."""
-    out = Output(log_json=_says_json(arguments, "--log-format"))
+    log_json = _says_json(arguments, "--log-format")
     as_json = _says_json(arguments, "--format")
+    out = Output(log_json=log_json)
+    stopped = Interrupted("Stopped. Nothing is half done.", hint="Run it again to go on.")
+    said = json.dumps({"error": stopped.as_dict()})
+    lost.clear()
     try:
-        result = cli.main(arguments, prog_name="spotify-hist", standalone_mode=False)
-    except SpotifyHistError as error:
-        return _fail(out, error, as_json=as_json)
-    except click.exceptions.NoArgsIsHelpError as error:
+        interrupts.begin(said if log_json or as_json else f"{stopped.message} {stopped.hint}")
+        return _code(out, arguments, as_json=as_json)
+    except KeyboardInterrupt:
+        out.farewell(stopped, as_json=as_json)
+        return interrupts.exit_code()
+
+
+def _code(out: Output, arguments: list[str], *, as_json: bool) -> int:
+    try:
+        result = invoke(arguments)
+        flush_stdout()
+    except Exception as error:
+        if interrupts.asked() is not None:
+            # Whatever failed, it did so on the way to the end that was asked for.
+            raise KeyboardInterrupt from error
+        return _failed(out, error, as_json=as_json)
+    code = result if isinstance(result, int) else int(ExitCode.OK)
+    why = next((error for error in lost if error.errno != errno.EPIPE), None)
+    if why is None:
+        return code
+    done = "What it has to say" if code else "The work is done, but what it has to say"
+    problem = OutputLost(f"{done} could not be written: {why.strerror}.", hint=_AFTER_LOSS)
+    return code or _fail(out, problem, as_json=as_json)
+
+
+def _failed(out: Output, error: Exception, *, as_json: bool) -> int:
+    """Say why a command failed, in one line; its exit code."""
+    if isinstance(error, BrokenPipeError):
+        silence_stdout()  # whoever read enough of a pipe is content
+        return int(ExitCode.OK)
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
         out.line(error.format_message())
         return int(ExitCode.USAGE)
-    except click.ClickException as error:
-        hint = "See 'spotify-hist --help'."
-        if isinstance(error, click.UsageError) and error.ctx is not None:
-            hint = f"See '{error.ctx.command_path} --help'."
-        return _fail(out, UsageError(error.format_message(), hint=hint), as_json=as_json)
-    except (click.Abort, KeyboardInterrupt):
-        return 130
-    except Exception as error:  # noqa: BLE001 - the last line of defence names it as our bug
-        of_disk = _of_disk(error)
-        if of_disk is not None:
-            return _fail(out, of_disk, as_json=as_json)
-        bug = SpotifyHistError(
-            "This is a bug in spotify-hist; your history was not changed by this step.",
+    known = _as_ours(error)
+    if known is None:
+        import traceback
+
+        out.trace("".join(traceback.format_exception(error)))
+        known = SpotifyHistError(
+            "This is a bug in spotify-hist. Your history is whole: what was finished before stays, "
+            "and nothing is half done.",
             hint="Please report it with the lines above.",
             code="bug",
         )
-        with suppress(OSError):
-            import traceback
-
-            out.trace(traceback.format_exc())
-        return _fail(out, bug, as_json=as_json)
-    return result if isinstance(result, int) else 0
+    return _fail(out, known, as_json=as_json)
 
 
 def _fail(out: Output, error: SpotifyHistError, *, as_json: bool) -> int:
-    """Say an error; its exit code, which still tells whoever nothing can be said to."""
-    with suppress(OSError):
-        out.error(error, as_json=as_json)
+    out.error(error, as_json=as_json)
     return int(error.exit_code)
 
 
-def _of_disk(error: Exception) -> SpotifyHistError | None:
-    """What a full or broken disk behind stdout or a file of ours is told as; None for all else."""
-    number = error.errno if isinstance(error, OSError) else None
-    if number in FULL:
+def _as_ours(error: Exception) -> SpotifyHistError | None:
+    """An error as one of ours; None for what is our bug."""
+    if isinstance(error, SpotifyHistError):
+        return error
+    if isinstance(error, click.ClickException):
+        hint = "See 'spotify-hist --help'."
+        if isinstance(error, click.UsageError) and error.ctx is not None:
+            hint = f"See '{error.ctx.command_path} --help'."
+        if isinstance(error, click.NoSuchOption) and error.option_name in _IN_FRONT:
+            hint = f"It goes in front of the command: 'spotify-hist {error.option_name} …'."
+        return UsageError(error.format_message(), hint=hint)
+    if isinstance(error, MemoryError):
+        return BadInput("There is not memory enough for this.", hint="Close other programs.")
+    if not isinstance(error, OSError):
+        return None
+    if error.errno in FULL:
         return StorageFull("There is no space left for what is written.")
-    if number == errno.EIO:
+    if error.errno == errno.EIO:
         return BadInput(
             "The disk or the terminal failed to read or write something.",
             hint="Check it, then run the same command again; nothing was lost.",
         )
+    if error in lost:
+        return BadInput(f"The output cannot be written: {error.strerror}.", hint=_AFTER_LOSS)
     return None
+
+
+def _has_work_to_report() -> bool:
+    """Whether the command at work changes something, so that its output only tells of that."""
+    ctx = click.get_current_context(silent=True)
+    words = ctx.command_path.split()[1:] if ctx is not None else []
+    if ctx is None or not words or ctx.params.get("dry_run"):
+        return False
+    return words[0] != "query" and words[-1] not in _ASKING
 
 
 def _says_json(arguments: list[str], option: str) -> bool:

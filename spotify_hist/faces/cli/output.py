@@ -12,16 +12,17 @@ import re
 import shutil
 import sys
 import textwrap
+from contextlib import suppress
 from itertools import chain
 from typing import TYPE_CHECKING, Literal, TextIO
 
 from spotify_hist.faces.cli.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from spotify_hist.analytics.answers import Answer, Column
-    from spotify_hist.errors import SpotifyHistError
+    from spotify_hist.errors import Interrupted, SpotifyHistError
     from spotify_hist.faces.cli.tables import Drawing
 
 Format = Literal["table", "json", "ndjson", "csv", "markdown"]
@@ -29,22 +30,74 @@ FORMATS: tuple[Format, ...] = ("table", "json", "ndjson", "csv", "markdown")
 _MARKDOWN = re.compile(r"([\\`*_|<\[])")
 
 
-class Output:
-    """Where a command says things. `quiet` keeps notes back, never errors."""
+class _Stdout:
+    """stdout as long as it takes anything: what it does not take is lost, and why is kept.
 
-    def __init__(self, *, verbose: int = 0, quiet: bool = False, log_json: bool = False) -> None:
+    `is_report` tells whether work is done that only has to be reported: it then goes on to its end.
+    Otherwise the output is the work, and losing it raises the error.
+    """
+
+    def __init__(self, is_report: Callable[[], bool]) -> None:
+        self._is_report = is_report
+
+    @property
+    def encoding(self) -> str:
+        return sys.stdout.encoding or "ascii"
+
+    def isatty(self) -> bool:
+        return sys.stdout.isatty()
+
+    def write(self, text: str) -> None:
+        try:
+            sys.stdout.write(text)
+        except OSError as error:
+            self._lose(error)
+
+    def flush(self) -> None:
+        try:
+            sys.stdout.flush()
+        except OSError as error:
+            self._lose(error)
+
+    def _lose(self, error: OSError) -> None:
+        lost.append(error)
+        silence_stdout()
+        if not self._is_report():
+            raise error
+
+
+# Why stdout took no more in this process. There is one stdout.
+lost: list[OSError] = []
+
+
+class Output:
+    """Where a command says things. `quiet` keeps notes back, never errors.
+
+    What stderr does not take is nobody's to know: there is no other place to say it, and the work
+    goes on.
+    """
+
+    def __init__(
+        self,
+        *,
+        verbose: int = 0,
+        quiet: bool = False,
+        log_json: bool = False,
+        is_report: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.verbose = verbose
         self.quiet = quiet
         self._log_json = log_json
+        self._stdout = _Stdout(is_report)
 
     def line(self, text: str = "") -> None:
         """One line of data on stdout, at once; a paragraph where `text` has line breaks."""
-        sys.stdout.write("\n".join(map(printable, text.split("\n"))) + "\n")
-        sys.stdout.flush()
+        self._stdout.write("\n".join(map(printable, text.split("\n"))) + "\n")
+        self._stdout.flush()
 
     def json(self, value: object) -> None:
         """One JSON document on stdout."""
-        self.line(_encoded(value, sys.stdout))
+        self.line(_encoded(value, self._stdout.encoding))
 
     def note(self, text: str, *, even_if_quiet: bool = False) -> None:
         """Something worth knowing, on stderr."""
@@ -56,10 +109,19 @@ class Output:
         if even_if_quiet or not self.quiet:
             self._say("warning", f"Warning: {text}")
 
+    def passing(self, text: str) -> bool:
+        """A line on a terminal that the next one takes the place of, '' to take it away; whether
+        there is a terminal to show it on."""
+        if self._log_json or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+            return False
+        if not self.quiet:
+            width = shutil.get_terminal_size().columns - 1
+            _say("\r\x1b[K" + printable(text)[:width])
+        return True
+
     def ask(self, question: str) -> str:
         """A question on stderr, and the line that is typed; '' where nobody answers."""
-        sys.stderr.write(printable(question))
-        sys.stderr.flush()
+        _say(printable(question))
         return sys.stdin.readline()
 
     def detail(self, text: str) -> None:
@@ -77,38 +139,45 @@ class Output:
         if not self.tells_events:
             return
         if self._log_json:
-            sys.stderr.write(_encoded({"level": "info", **fields}, sys.stderr) + "\n")
-            sys.stderr.flush()
+            _say(_encoded({"level": "info", **fields}, sys.stderr.encoding) + "\n")
         else:
             self._say("info", text)
 
     def error(self, error: SpotifyHistError, *, as_json: bool = False) -> None:
         """A failure and its next step, on stderr."""
         if as_json or self._log_json:
-            sys.stderr.write(_encoded({"error": error.as_dict()}, sys.stderr) + "\n")
+            _say(_encoded({"error": error.as_dict()}, sys.stderr.encoding) + "\n")
         else:
-            _write_wrapped(f"Error: {error.message} {error.hint}".rstrip(), sys.stderr)
-        sys.stderr.flush()
+            _say(_wrapped(f"Error: {error.message} {error.hint}".rstrip(), sys.stderr))
+
+    def farewell(self, error: Interrupted, *, as_json: bool = False) -> None:
+        """The one line of a command that was stopped, on stderr."""
+        if as_json or self._log_json:
+            self.error(error, as_json=as_json)
+            return
+        if sys.stderr.isatty():
+            _say("\n")  # the terminal has shown ^C
+        _say(_wrapped(f"{error.message} {error.hint}", sys.stderr))
 
     def trace(self, text: str) -> None:
         """Where the program broke, on stderr, for a report."""
         if self._log_json:
             self._say("error", text)
         else:
-            sys.stderr.write(text)
+            _say(text)
 
     def answer(self, answer: Answer, form: Format, timezone: str) -> None:
         """An answer of the catalogue in the form asked for; its notes go to stderr as well."""
         if form == "json":
-            _write_json(answer, sys.stdout)
+            _write_json(answer, self._stdout)
         elif form == "table":
             from spotify_hist.faces.cli.tables import draw
 
-            self._draw(draw(answer, timezone, is_terminal=sys.stdout.isatty()))
+            self._draw(draw(answer, timezone, is_terminal=self._stdout.isatty()))
         else:
             names = [column.name for column in answer.columns]
             self.rows(names, answer.rows, form)
-        sys.stdout.flush()
+        self._stdout.flush()
         if form != "json":
             for note in answer.notes:
                 self.note(f"Note: {note}")
@@ -125,51 +194,58 @@ class Output:
         """Rows that are no answer of the catalogue, as a table (see `tables.draw_listing`)."""
         from spotify_hist.faces.cli.tables import draw_listing
 
-        is_terminal = sys.stdout.isatty()
+        is_terminal = self._stdout.isatty()
         self._draw(draw_listing(columns, rows, timezone, is_terminal=is_terminal, spare=spare))
 
     def rows(self, names: Sequence[str], rows: Iterable[Sequence[object]], form: Format) -> None:
         """Plain rows as ndjson, csv or markdown."""
+        stdout = self._stdout
         if form == "ndjson":
             for row in rows:
-                text = _encoded(dict(zip(names, row, strict=True)), sys.stdout)
-                sys.stdout.write(text + "\n")
+                text = _encoded(dict(zip(names, row, strict=True)), stdout.encoding)
+                stdout.write(text + "\n")
         elif form == "csv":
             # A file keeps every character; a terminal must not be steered by one.
-            shown = printable if sys.stdout.isatty() else str
+            shown = printable if stdout.isatty() else str
             for row in chain([names], rows):
-                sys.stdout.write(",".join(_csv_cell(shown(_flat(value))) for value in row) + "\n")
+                stdout.write(",".join(_csv_cell(shown(_flat(value))) for value in row) + "\n")
         else:
-            sys.stdout.write("| " + " | ".join(names) + " |\n")
-            sys.stdout.write("|" + " --- |" * len(names) + "\n")
+            stdout.write("| " + " | ".join(names) + " |\n")
+            stdout.write("|" + " --- |" * len(names) + "\n")
             for row in rows:
                 cells = (_MARKDOWN.sub(r"\\\1", printable(_flat(value))) for value in row)
-                sys.stdout.write("| " + " | ".join(cells) + " |\n")
+                stdout.write("| " + " | ".join(cells) + " |\n")
+        stdout.flush()
 
     def mapping(self, values: Mapping[str, object]) -> None:
         """Names and values, one a line, aligned; on a terminal long values are wrapped."""
         width = max((len(name) for name in values), default=0)
         for name, value in values.items():
-            _write_wrapped(f"{name:<{width}}  {_flat(value)}", sys.stdout, " " * (width + 2))
-        sys.stdout.flush()
+            text = f"{name:<{width}}  {_flat(value)}"
+            self._stdout.write(_wrapped(text, sys.stdout, " " * (width + 2)))
+        self._stdout.flush()
 
     def _draw(self, drawing: Drawing) -> None:
-        sys.stdout.write(drawing.text)
-        sys.stdout.flush()
+        self._stdout.write(drawing.text)
+        self._stdout.flush()
         if drawing.left_out:
             left_out = ", ".join(drawing.left_out)
             self.note(f"Note: too narrow for {left_out}; other formats show every column.")
 
     def _say(self, level: str, text: str) -> None:
         if self._log_json:
-            record = _encoded({"level": level, "message": text}, sys.stderr)
-            sys.stderr.write(record + "\n")
+            _say(_encoded({"level": level, "message": text}, sys.stderr.encoding) + "\n")
         else:
-            _write_wrapped(text, sys.stderr)
+            _say(_wrapped(text, sys.stderr))
+
+
+def _say(text: str) -> None:
+    with suppress(OSError):
+        sys.stderr.write(text)
         sys.stderr.flush()
 
 
-def _write_wrapped(text: str, stream: TextIO, indent: str = "") -> None:
+def _wrapped(text: str, stream: TextIO, indent: str = "") -> str:
     """A paragraph: one line in a file, lines as wide as the terminal there."""
     text = printable(text).rstrip()
     if stream.isatty():
@@ -178,29 +254,44 @@ def _write_wrapped(text: str, stream: TextIO, indent: str = "") -> None:
             width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
         )
         text = wrapper.fill(text)
-    stream.write(text + "\n")
+    return text + "\n"
 
 
-def _encoded(value: object, stream: TextIO) -> str:
-    """`value` as one line of JSON; what the stream or a terminal cannot take is escaped."""
-    is_unicode = (stream.encoding or "").lower().replace("-", "").startswith("utf")
+def _encoded(value: object, encoding: str | None) -> str:
+    """`value` as one line of JSON; what the encoding or a terminal cannot take is escaped."""
+    is_unicode = (encoding or "").lower().replace("-", "").startswith("utf")
     text = json.dumps(value, ensure_ascii=not is_unicode, default=str)
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
 
 
-def silence_broken_pipe() -> None:
-    """Let Python close stdout quietly after the reader of a pipe has gone."""
-    devnull = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(devnull, sys.stdout.fileno())
+def flush_stdout() -> None:
+    """Write what is still kept back. Raises OSError, kept in `lost` too."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        lost.append(error)
+        silence_stdout()
+        raise
 
 
-def write_any_text() -> None:
-    """Let a name that stdout or stderr has no letters for be written escaped, not be an error."""
+def silence_stdout() -> None:
+    """Let what is still said go nowhere, and Python close stdout quietly at the end."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+def take_any_text() -> None:
+    """Let a name that stdout or stderr has no letters for be written escaped, and what is typed in
+    no known letters be read, instead of being errors."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")
 
 
 def _flat(value: object) -> str:
@@ -222,13 +313,13 @@ def _csv_cell(text: str) -> str:
     return text
 
 
-def _write_json(answer: Answer, stream: TextIO) -> None:
+def _write_json(answer: Answer, stream: _Stdout) -> None:
     """The JSON of `Answer.as_dict`, row by row: a million rows need no second copy."""
     names = [column.name for column in answer.columns]
     columns = [{"name": each.name, "type": each.type} for each in answer.columns]
 
     def encoded(value: object) -> str:
-        return _encoded(value, stream)
+        return _encoded(value, stream.encoding)
 
     stream.write(
         f'{{"query": {encoded(answer.query)}, "params": {encoded(dict(answer.params))}, '

@@ -11,6 +11,7 @@ import click
 
 from spotify_hist.analytics import catalogue
 from spotify_hist.errors import SpotifyHistError, UnknownQuery
+from spotify_hist.faces.cli.common import with_common_options
 from spotify_hist.faces.cli.output import FORMATS, Format
 
 if TYPE_CHECKING:
@@ -44,8 +45,8 @@ class QueryGroup(click.Group):
         if cmd_name == _SQL:
             from spotify_hist.faces.cli.sql import sql
 
-            return sql
-        return _command(catalogue.load(cmd_name))
+            return with_common_options(sql)
+        return with_common_options(_command(catalogue.load(cmd_name)))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

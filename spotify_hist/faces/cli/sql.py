@@ -53,7 +53,14 @@ def sql(app: App, statement: str, limit: int, form: str) -> None:
       spotify-hist query sql "select artist, plays from v_artists order by plays desc limit 5"
     """
     text = _stdin() if statement == "-" else statement
-    answer = ask_sql(app.settings, text, now=app.now(), user=app.user, limit=limit)
+    answer = ask_sql(
+        app.settings,
+        text,
+        now=app.now(),
+        user=app.user,
+        limit=limit,
+        on_wait=app.waiting,
+    )
     _tell(app, answer, cast("Format", form))
 
 
