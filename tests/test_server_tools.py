@@ -66,6 +66,7 @@ def test_the_work_is_told_as_the_command_line_tells_it(
 ) -> None:
     """The same objects with the same keys (DESIGN 7)."""
     monkeypatch.setattr(App, "now", lambda _: kit.NOW)
+    monkeypatch.setattr("spotify_hist.collect.disk_space.disks", lambda *_: ())  # it changes
     assert run_command(["--home", str(home), *words, "--format", "json"]) == 0
     assert call(asked, name) == json.loads(capsys.readouterr().out)
 

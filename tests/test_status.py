@@ -6,7 +6,8 @@ import re
 import shlex
 import sys
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from answers import Terminal
@@ -16,6 +17,7 @@ from plays import add, extended
 from rich.cells import cell_len
 
 from spotify_hist.collect import advice
+from spotify_hist.collect.disk_space import DiskSpace
 from spotify_hist.collect.spool import Spool
 from spotify_hist.collect.status import Status, look
 from spotify_hist.errors import RateLimited
@@ -27,19 +29,18 @@ from spotify_hist.sources.spotify.vault import Token, Vault
 from spotify_hist.store import checkpoints, journal
 from spotify_hist.store.database import Database
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
+DISK = DiskSpace(Path("/home/ada"), 12_345_678_901, 100_000_000, 5_000_000)
 ADA, BOB = Account("acc-ada", "ada", "Ada L."), Account("acc-bob", "bob", "Bob")
 RUNS = re.compile(r"'spotify-hist ([^']+)'")
 
 
 @pytest.fixture
 def cli(home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Cli:
-    """Run a command in this process, in `home`, at `NOW`."""
+    """Run a command in this process, in `home`, at `NOW`, on a disk with room."""
     monkeypatch.setattr("spotify_hist.faces.cli.context.App.now", lambda _: NOW)
+    monkeypatch.setattr("spotify_hist.collect.disk_space.disks", lambda *_: (DISK,))
 
     def run(*arguments: str) -> Done:
         code = main.run(list(arguments))
@@ -124,6 +125,7 @@ def test_where_all_is_well_nothing_is_to_be_done(well: Database, cli: Cli) -> No
         "listener plays newest play last poll login",
         "ada 2 2026-10-31 18:30 5 min ago 172 days left",
     ]
+    assert "disk     12 GB free" in lines
     assert "gaps     none known" in lines
     assert "waiting  nothing" in lines
     assert lines[-1] == "All is well; there is nothing to do."
@@ -145,6 +147,7 @@ def test_a_status_for_a_program_says_everything(well: Database, cli: Cli) -> Non
             "days_left": 172,
             "login_ends_at": "2027-04-22T12:00:00.000Z",
             "login_refused_at": None,
+            "failing": None,
         }
     ]
     assert status["database"].pop("bytes") == well.path.stat().st_size
@@ -153,7 +156,21 @@ def test_a_status_for_a_program_says_everything(well: Database, cli: Cli) -> Non
         "gaps": {"open": 0, "latest": None},
         "last_failure": None,
         "not_before": {"plays": None, "details": None},
-        "database": {"path": str(well.path), "wal_bytes": 0},
+        "database": {
+            "path": str(well.path),
+            "wal_bytes": 0,
+            "rewrite_owed": False,
+            "leftovers": [],
+        },
+        "disks": [
+            {
+                "folder": "/home/ada",
+                "free_bytes": 12_345_678_901,
+                "needed_bytes": 100_000_000,
+                "free_files": 5_000_000,
+                "nearly_full": False,
+            }
+        ],
         "spool": {"waiting": 0, "failed": 0},
         "archives": {"folder": str(load().watched), "waiting": 0, "failed": 0},
         "problems": [],
@@ -526,4 +543,5 @@ def test_the_status_of_nothing_is_whole(home: Path) -> None:
         archives_waiting=0,
         archives_failed=0,
         problems=(),
+        disks=found.disks,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
 
+from spotify_hist.collect import checks, trouble
 from spotify_hist.collect.logins import warning
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from spotify_hist.settings import Settings
 
 LATE = timedelta(hours=2)
+# What a check says best; the rest of them is told here with more to it.
+_AS_CHECKED = {"history_missing", "disk_nearly_full", "rewrite_owed", "leftover_files"}
 _PRIVACY = "https://www.spotify.com/account/privacy/"
 _DASHBOARD = "https://developer.spotify.com/dashboard"
 
@@ -34,8 +37,14 @@ def next_steps(status: Status, settings: Settings, now: datetime) -> list[str]:
         return list(_first_steps(settings))
     steps = [
         *(f"{problem.message} {problem.hint}".rstrip() for problem in status.problems),
+        *(
+            problem.in_words()
+            for problem in checks.run(status, settings, now)
+            if problem.code in _AS_CHECKED
+        ),
         *_about_logins(status),
         *_about_what_waits(status, settings),
+        *_about_outages(status, now),
         *_about_polls(status, now),
         *_about_gaps(status),
         *_about_collecting(status, settings),
@@ -91,11 +100,22 @@ def _about_what_waits(status: Status, settings: Settings) -> Iterator[str]:
         )
 
 
+def _about_outages(status: Status, now: datetime) -> Iterator[str]:
+    for each in status.listeners:
+        if each.outage is not None and _is_late(each, now) and _is_collected(each, status):
+            words = trouble.in_words(each.name, each.outage, now)
+            yield f"{words} {trouble.next_step(each.outage)}".rstrip()
+
+
+def _is_late(listener: ListenerStatus, now: datetime) -> bool:
+    return listener.polled_at is None or now - listener.polled_at > LATE
+
+
 def _about_polls(status: Status, now: datetime) -> Iterator[str]:
     if "plays" in status.not_before:
         return  # no poll is due before that
     for each in status.listeners:
-        if not _is_collected(each, status):
+        if each.outage is not None or not _is_collected(each, status):
             continue
         if each.polled_at is None:
             yield (

@@ -5,21 +5,24 @@ Never changes anything, and never gives up: what cannot be looked at is told as 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from spotify_hist.collect import watch
+from spotify_hist.collect import disk_space, watch
 from spotify_hist.collect.logins import LoginState, login_states
+from spotify_hist.collect.outages import Outages
 from spotify_hist.collect.spool import Spool
-from spotify_hist.errors import SpotifyHistError
+from spotify_hist.errors import NoHistory, SpotifyHistError
 from spotify_hist.sources.spotify.limits import Lane, Limits
-from spotify_hist.store import checkpoints, coverage, journal, listeners
+from spotify_hist.store import checkpoints, coverage, journal, listeners, rewriting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from spotify_hist.collect.disk_space import DiskSpace
+    from spotify_hist.collect.outages import Outage
     from spotify_hist.settings import Settings
     from spotify_hist.sources.spotify.vault import Vault
     from spotify_hist.store.coverage import Gap
@@ -34,7 +37,8 @@ T = TypeVar("T")
 @dataclass(frozen=True, slots=True)
 class ListenerStatus:
     """How one listener stands. `standing` is None where the history does not know them or cannot
-    be read, `login` where they have none; `polled_at` is when they were last polled."""
+    be read, `login` where they have none; `polled_at` is when they were last polled, `outage` since
+    when every run for them has failed."""
 
     name: str
     account_id: str | None
@@ -42,6 +46,12 @@ class ListenerStatus:
     login: LoginState | None = None
     polled_at: datetime | None = None
     backfill: Backfill | None = None
+    outage: Outage | None = None
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether nothing is to be collected for them now."""
+        return self.standing is not None and self.standing.paused_at is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +79,8 @@ class _History:
     backfills: Mapping[int, Mapping[str, object]] = field(default_factory=dict)
     gaps: tuple[OpenGap, ...] = ()
     failure: Failure | None = None
+    is_rewrite_owed: bool = False
+    leftovers: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +89,11 @@ class Status:
     are written but not merged into the file. Where `is_read` is false the history could not be
     read: nothing is known of gaps, polls and failures. `gaps` are the open ones, the latest last.
     `not_before` says until when Spotify wants no calls, by lane. `problems` are the things that
-    could not be looked at."""
+    could not be looked at.
+
+    `disks` are those of the home and of the watched folder. `had_history` says that a history was
+    here once, `is_rewrite_owed` that deleted rows can still be read in it, and `leftovers` are what
+    a rewrite that was cut short has left beside it."""
 
     is_read: bool
     listeners: tuple[ListenerStatus, ...]
@@ -91,6 +107,15 @@ class Status:
     archives_waiting: int
     archives_failed: int
     problems: tuple[SpotifyHistError, ...]
+    disks: tuple[DiskSpace, ...] = ()
+    had_history: bool = False
+    is_rewrite_owed: bool = False
+    leftovers: tuple[Path, ...] = ()
+
+    @property
+    def history_problem(self) -> SpotifyHistError | None:
+        """Why the history cannot be read, where it cannot."""
+        return None if self.is_read else self.problems[0]
 
 
 def look(
@@ -114,39 +139,54 @@ def look(
     no_logins: list[LoginState] = []
     logins = tried(lambda: login_states(vault(), names, now), no_logins)
     archives = tried(lambda: len(watch.pending(settings)), 0)
+    database_bytes, wal_bytes = _size(database.path), _size(_beside(database, ".wal")) or 0
     return Status(
         is_read=is_read,
-        listeners=_joined(history, logins),
+        listeners=tuple(
+            replace(each, outage=_outage(settings, each, now)) for each in _joined(history, logins)
+        ),
         gaps=history.gaps,
         failure=history.failure,
         not_before=_limits(settings, now),
-        database_bytes=_size(database.path),
-        wal_bytes=_size(database.path.with_name(database.path.name + ".wal")) or 0,
+        database_bytes=database_bytes,
+        wal_bytes=wal_bytes,
         pages_waiting=len(Spool(settings.spool)),
         pages_failed=len(list(settings.spool.glob("failed/*.json"))),
         archives_waiting=archives,
         archives_failed=_failed_archives(settings.watched),
         problems=tuple(problems),
+        disks=disk_space.disks(settings, (database_bytes or 0) + wal_bytes),
+        had_history=any(_beside(database, ending).exists() for ending in (".gate", ".wal")),
+        is_rewrite_owed=history.is_rewrite_owed,
+        leftovers=history.leftovers,
     )
 
 
 def _ask_history(database: Database) -> _History:
-    if not database.exists():
+    try:
+        with database.read() as connection:
+            return _history(connection, database)
+    except NoHistory:
         return _History()
-    with database.read() as connection:
-        standings = listeners.overview(connection)
-        gaps = [
-            OpenGap(each.listener.name, gap)
-            for each in standings
-            for gap in coverage.open_gaps(connection, each.listener.user_id)
-        ]
-        return _History(
-            standings,
-            listeners.polled(connection),
-            checkpoints.states(connection, "backfill"),
-            tuple(sorted(gaps, key=lambda each: (each.gap.before, each.user))),
-            _last_failure(connection),
-        )
+
+
+def _history(connection: Connection, database: Database) -> _History:
+    standings = listeners.overview(connection)
+    gaps = [
+        OpenGap(each.listener.name, gap)
+        for each in standings
+        for gap in coverage.open_gaps(connection, each.listener.user_id)
+    ]
+    return _History(
+        standings,
+        listeners.polled(connection),
+        checkpoints.states(connection, "backfill"),
+        tuple(sorted(gaps, key=lambda each: (each.gap.before, each.user))),
+        _last_failure(connection),
+        rewriting.is_owed(connection),
+        # Who reads keeps the writers out: what lies there is nobody's work.
+        tuple(rewriting.leftovers(database.path)),
+    )
 
 
 def _last_failure(connection: Connection) -> Failure | None:
@@ -180,6 +220,22 @@ def _joined(history: _History, logins: list[LoginState]) -> tuple[ListenerStatus
         if account_id is None or account_id in of_account:
             everyone.append(ListenerStatus(login.user, account_id, login=login))
     return tuple(everyone)
+
+
+def _outage(settings: Settings, listener: ListenerStatus, now: datetime) -> Outage | None:
+    """Since when every run for a listener has failed; None where a poll did well since."""
+    login = listener.login
+    if login is None or login.account is None or listener.is_paused:
+        return None
+    outage = Outages(settings).of(login.account.account_id, now)
+    polled = listener.polled_at
+    if outage is None or (polled is not None and outage.last < polled <= now):
+        return None
+    return outage
+
+
+def _beside(database: Database, ending: str) -> Path:
+    return database.path.with_name(database.path.name + ending)
 
 
 def _limits(settings: Settings, now: datetime) -> dict[Lane, datetime]:

@@ -57,9 +57,10 @@ class Judge:
         if login.account is None or login.is_useless or not _should_pass(error):
             return error
         account_id = login.account.account_id
+        is_stuck = isinstance(error, AlreadyRunning)
         outage = self._outages.failed(
             account_id,
-            error,
+            AlreadyRunning(error.message, hint=_STUCK) if is_stuck else error,
             self._now,
             login.begun_at,
             lambda: last_success(self._settings, self._database, account_id),
@@ -102,18 +103,25 @@ class Judge:
 
 def needs_person(user: str, outage: Outage, now: datetime, cause: SpotifyHistError) -> NeedsPerson:
     """What is said of an outage that has lasted too long."""
-    hint = _STUCK if isinstance(cause, AlreadyRunning) else cause.hint
-    return NeedsPerson(
-        f"Collecting for '{user}' has failed since {_minute(outage.since)} UTC, "
-        f"for {duration((now - outage.since).total_seconds())}: {cause.message}",
-        hint=f"{hint} {_LOST}" if outage.is_lossy else hint,
-        cause=cause,
+    return NeedsPerson(in_words(user, outage, now), hint=next_step(outage), cause=cause)
+
+
+def in_words(user: str, outage: Outage, now: datetime) -> str:
+    """Since when collecting fails for a listener, and why."""
+    return (
+        f"Collecting for '{user}' has failed since {minute(outage.since)} UTC, "
+        f"for {duration((now - outage.since).total_seconds())}: {outage.reason}"
     )
+
+
+def next_step(outage: Outage) -> str:
+    """What to do about an outage, and what it costs."""
+    return f"{outage.hint} {_LOST}" if outage.is_lossy else outage.hint
 
 
 def recovery(user: str, outage: Outage) -> str:
     """What is said once when collecting works again."""
-    return f"Collecting for '{user}' works again; it had failed since {_minute(outage.since)} UTC."
+    return f"Collecting for '{user}' works again; it had failed since {minute(outage.since)} UTC."
 
 
 def is_success(error: SpotifyHistError | None) -> bool:
@@ -148,5 +156,6 @@ def _should_pass(error: SpotifyHistError) -> bool:
     return isinstance(error, Temporary) and not isinstance(error, Stopped)
 
 
-def _minute(moment: datetime) -> str:
+def minute(moment: datetime) -> str:
+    """An instant in UTC, to the minute."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M")

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from spotify_hist.collect.checks import Problem
+    from spotify_hist.collect.disk_space import DiskSpace
+    from spotify_hist.collect.outages import Outage
     from spotify_hist.collect.status import ListenerStatus, Status
     from spotify_hist.settings import Settings
     from spotify_hist.store.import_jobs import FileAccount, Receipt
@@ -30,7 +33,11 @@ _COUNTS = ("import_id", "records", "new", "upgraded", "duplicate", "rejected", "
 
 
 def status(
-    settings: Settings, found: Status, warnings: Sequence[str], steps: Sequence[str]
+    settings: Settings,
+    found: Status,
+    problems: Sequence[Problem],
+    warnings: Sequence[str],
+    steps: Sequence[str],
 ) -> dict[str, object]:
     """How everything stands."""
     latest = found.gaps[-1] if found.gaps else None
@@ -59,14 +66,17 @@ def status(
             "path": str(settings.database),
             "bytes": found.database_bytes,
             "wal_bytes": found.wal_bytes,
+            "rewrite_owed": found.is_rewrite_owed if found.is_read else None,
+            "leftovers": [path.name for path in found.leftovers],
         },
+        "disks": [_disk(each) for each in found.disks],
         "spool": {"waiting": found.pages_waiting, "failed": found.pages_failed},
         "archives": {
             "folder": str(settings.watched),
             "waiting": found.archives_waiting,
             "failed": found.archives_failed,
         },
-        "problems": [problem.as_dict() for problem in found.problems],
+        "problems": [problem.as_dict() for problem in problems],
         "warnings": list(warnings),
         "next_steps": list(steps),
     }
@@ -139,7 +149,27 @@ def _listener(each: ListenerStatus) -> dict[str, object]:
         "login": login.state if login else None,
         "days_left": login.days_left if login else None,
         "login_ends_at": _iso(login.ends_at if login else None),
+        "failing": None if each.outage is None else _outage(each.outage),
         "login_refused_at": _iso(login.refused_at if login else None),
+    }
+
+
+def _outage(outage: Outage) -> dict[str, object]:
+    return {
+        "since": iso(outage.since),
+        "last": iso(outage.last),
+        "reason": outage.reason,
+        "hint": outage.hint,
+    }
+
+
+def _disk(disk: DiskSpace) -> dict[str, object]:
+    return {
+        "folder": str(disk.folder),
+        "free_bytes": disk.free_bytes,
+        "needed_bytes": disk.needed_bytes,
+        "free_files": disk.free_files,
+        "nearly_full": disk.is_nearly_full,
     }
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from spotify_hist.errors import ExitCode
 from spotify_hist.faces import shapes
 from spotify_hist.faces.cli import listing
 from spotify_hist.model import iso
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
+    from spotify_hist.collect.checks import Problem
     from spotify_hist.collect.status import ListenerStatus, Status
     from spotify_hist.faces.cli.context import App
 
@@ -24,15 +26,26 @@ _PATIENCE_S = 3.0
 
 
 @click.command()
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Say only what is wrong; exit 0 where all is well, 4 login, 3 history, else 7.",
+)
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
 @click.pass_obj
-def status(app: App, form: str) -> None:
+def status(app: App, form: str, check: bool) -> int:
     """Show how everything stands, and what to do next.
 
     Listeners and their logins, gaps, the database, what waits, and what failed last. It answers
     where the database is in use, too.
+
+    With --check it is for monitors: a line for each thing that is wrong, and an exit code. 0: all
+    is well. 3: the history cannot be read, or is not where it should be. 4: a listener must log
+    in. 7: nothing was collected for a day, something lies aside that could not be read, a disk is
+    nearly full, or a rewrite of the history was cut short. 5: the history is in use, so that not
+    everything could be looked at.
     """
-    from spotify_hist.collect import advice
+    from spotify_hist.collect import advice, checks
     from spotify_hist.collect.status import look
     from spotify_hist.store.database import Database
 
@@ -40,12 +53,24 @@ def status(app: App, form: str) -> None:
     now = app.now()
     found = look(app.settings, Database(app.settings.database, wait_s), lambda: app.vault, now)
     steps = advice.next_steps(found, app.settings, now)
+    problems = checks.run(found, app.settings, now)
     if form == "json":
-        app.out.json(shapes.status(app.settings, found, advice.warnings(found), steps))
+        warnings = advice.warnings(found)
+        app.out.json(shapes.status(app.settings, found, problems, warnings, steps))
+    elif check:
+        _check(app, problems)
     elif found.database_bytes is None and not found.listeners and not found.problems:
         _welcome(app, steps)
     else:
         _tell(app, found, steps, now)
+    return int(checks.exit_code(problems) if check else ExitCode.OK)
+
+
+def _check(app: App, problems: Sequence[Problem]) -> None:
+    for problem in problems:
+        app.out.line(problem.in_words())
+    if not problems:
+        app.out.line("All is well.")
 
 
 def _welcome(app: App, steps: Sequence[str]) -> None:
@@ -107,6 +132,10 @@ def _login(each: ListenerStatus) -> str:
 
 def _facts(app: App, found: Status, zone: str) -> Iterator[tuple[str, str]]:
     yield "history", _database(app, found)
+    for disk in found.disks:
+        full = ", nearly full" if disk.is_nearly_full else ""
+        where = "" if disk is found.disks[0] else f" ({disk.folder})"
+        yield "disk" if not where else "watched disk", f"{_size(disk.free_bytes)} free{full}{where}"
     yield "gaps", _gaps(found, zone)
     yield "waiting", _waiting(found)
     unfinished = [each.name for each in found.listeners if each.backfill == "unfinished"]
@@ -116,6 +145,13 @@ def _facts(app: App, found: Status, zone: str) -> Iterator[tuple[str, str]]:
         what = "nothing may be asked" if lane == "plays" else "no details may be asked"
         if lane == "plays" or found.not_before.get("plays") != moment:
             yield "Spotify", f"{what} until {listing.local(moment, zone)}"
+    failing = [
+        f"{each.name} since {listing.local(each.outage.since, zone)}: {each.outage.reason}"
+        for each in found.listeners
+        if each.outage is not None
+    ]
+    if failing:
+        yield "failing", " ".join(failing)
     if found.failure is not None:
         run = found.failure.run
         whom = f" for {run.user}" if run.user else ""
@@ -163,7 +199,9 @@ def _polled(each: ListenerStatus, now: datetime) -> str:
 
 
 def _size(count: int) -> str:
-    """Bytes in megabytes, or in kilobytes where that says more."""
+    """Bytes in megabytes, or in gigabytes or kilobytes where that says more."""
+    if count >= 1e10:
+        return f"{count / 1e9:,.0f} GB"
     return f"{count / 1e6:,.1f} MB" if count >= 1e6 else f"{count / 1e3:,.0f} kB"
 
 

@@ -72,19 +72,21 @@ class SyncStatus(_Work):
     params: ClassVar[tuple[Param, ...]] = ()
 
     def output_schema(self) -> dict[str, object]:
-        lists = {name: {"type": "array"} for name in ("listeners", "problems")}
+        lists = {name: {"type": "array"} for name in ("listeners", "disks", "problems")}
         objects = dict.fromkeys(("gaps", "not_before", "database", "spool", "archives"), _OBJECT)
         texts = dict.fromkeys(("warnings", "next_steps"), _TEXTS)
         return closed({**lists, **objects, "last_failure": _OBJECT, **texts})
 
     def ask(self, desk: Desk, arguments: Mapping[str, object]) -> Object:
-        from spotify_hist.collect import advice
+        from spotify_hist.collect import advice, checks
         from spotify_hist.collect.status import look
 
         checked(self, desk, arguments)
         found = look(desk.settings, desk.database, desk.vault, desk.now)
         steps = advice.next_steps(found, desk.settings, desk.now)
-        return Object(shapes.status(desk.settings, found, advice.warnings(found), steps))
+        problems = checks.run(found, desk.settings, desk.now)
+        warnings = advice.warnings(found)
+        return Object(shapes.status(desk.settings, found, problems, warnings, steps))
 
 
 class LatestJobRuns(_Work):
