@@ -98,7 +98,7 @@ def test_a_service_runs_sync_and_nothing_else(
 
 @pytest.mark.parametrize("path", SYNCS, ids=_in_folder)
 def test_a_service_takes_try_again_later_for_no_failure(path: Path) -> None:
-    """Only the exit code for passing trouble is a success; a login that has ended is told of."""
+    """Only the exit code for passing trouble is a success; what needs a person is told of."""
     unit = _parsed(path)
     assert unit["Service"]["Type"] == ["oneshot"]
     assert unit["Service"]["SuccessExitStatus"] == [str(int(ExitCode.TEMPORARY))]
@@ -280,26 +280,51 @@ def test_the_cron_line_has_five_fields_and_a_command_that_exists(
         (0, "Warning: the login ends soon.", "Warning: the login ends soon.\n"),
         (5, "Error: Spotify cannot be reached.", ""),
         (4, "Error: The login has ended.\nlog in", "Error: The login has ended.\nlog in\n"),
+        (7, "Error: It has failed for a day.", "Error: It has failed for a day.\n"),
+        (6, "Error: It has failed for bob.", "Error: It has failed for bob.\n"),
+        (3, "Error: The disk is broken.", "Error: The disk is broken.\n"),
     ],
 )
 def test_cron_mails_what_somebody_has_to_do_and_nothing_else(
     tmp_path: Path, code: int, err: str, mailed: str
 ) -> None:
     """Whatever the line prints is mailed: no counts, no passing trouble."""
-    program = tmp_path / ".local" / "bin" / "spotify-hist"
-    program.parent.mkdir(parents=True)
-    program.write_text(f"#!/bin/sh\necho 3 new plays\nprintf %s '{err}' >&2\nexit {code}\n")
-    program.chmod(0o755)
+    assert _run_by_cron(tmp_path, code, err) == mailed
 
+
+def _run_by_cron(home: Path, code: int, err: str) -> str:
+    """What cron mails of a run that says `err` and ends with `code`."""
+    _stand_in(home / ".local" / "bin" / "spotify-hist", code, err)
     done = subprocess.run(
         ["/bin/sh", "-c", _cron_line().split(maxsplit=5)[5]],
-        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
+        env={"PATH": "/usr/bin:/bin", "HOME": str(home)},
         capture_output=True,
         text=True,
         check=False,
     )
+    assert done.stderr == ""
+    return done.stdout
 
-    assert (done.stdout, done.stderr) == (mailed, "")
+
+def _stand_in(program: Path, code: int, err: str) -> None:
+    """A program that says something on both streams and ends with `code`."""
+    program.parent.mkdir(parents=True, exist_ok=True)
+    program.write_text(f"#!/bin/sh\necho 3 new plays\nprintf %s '{err}' >&2\nexit {code}\n")
+    program.chmod(0o755)
+
+
+def test_cron_mails_what_lasts_once_in_twelve_hours_and_its_end_once(tmp_path: Path) -> None:
+    """Passing trouble in between changes nothing; a clock that was ahead silences nobody."""
+    stamp = tmp_path / ".spotify-hist-told"
+    runs = [(7, "Error."), (7, "Error."), (5, "Offline."), (7, "Error.")]
+    assert [_run_by_cron(tmp_path, *each) for each in runs] == ["Error.\n", "", "", ""]
+    for hours in (-13, 20 * 24):
+        moment = stamp.stat().st_ctime + hours * 3600
+        os.utime(stamp, (moment, moment))
+        assert _run_by_cron(tmp_path, 7, "Error.") == "Error.\n"
+    runs = [(0, "It works again."), (0, ""), (7, "Error.")]
+    told = [_run_by_cron(tmp_path, *each) for each in runs]
+    assert told == ["It works again.\n", "", "Error.\n"]
 
 
 def test_the_launchd_job_runs_sync_every_ten_minutes_in_the_background(tmp_path: Path) -> None:
@@ -323,6 +348,23 @@ def test_the_launchd_job_runs_sync_every_ten_minutes_in_the_background(tmp_path:
     assert log.read_text() == "sync\ntrouble\n"
 
 
+def test_launchd_shows_what_needs_a_person_once_in_twelve_hours(tmp_path: Path) -> None:
+    """A notification, by a program that only repeats what it gets; the exit code stays."""
+    job: dict[str, Any] = plistlib.loads(PLIST.read_bytes())
+    logs = tmp_path / "Library" / "Logs"
+    logs.mkdir(parents=True)
+    (tmp_path / "osascript").write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/shown\n')
+    (tmp_path / "osascript").chmod(0o755)
+    environment = {"HOME": str(tmp_path), "PATH": f"{tmp_path}:/usr/bin:/bin"}
+    for code in (5, 7, 7, 0, 4):
+        _stand_in(tmp_path / ".local" / "bin" / "spotify-hist", code, "")
+        done = subprocess.run(job["ProgramArguments"], env=environment, check=False)
+        assert done.returncode == code
+    shown = (tmp_path / "shown").read_text().splitlines()
+    assert [re.findall(r"failed \((\d)\)", line) for line in shown] == [["7"], ["4"]]
+    assert "spotify-hist status" in shown[0]
+
+
 def test_the_container_stays_unprivileged_and_keeps_everything_in_its_volume(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -340,6 +382,11 @@ def test_the_container_stays_unprivileged_and_keeps_everything_in_its_volume(
     assert "SPOTIFY_HIST_HOME=/data" in image
     assert "VOLUME /data" in image
     assert "history:/data" in compose
+    health = re.search(r"test: \[\"CMD\", (.*)\]$", compose, re.MULTILINE)
+    assert health is not None
+    words = re.findall(r'"([^"]*)"', health[1])
+    assert words == ["spotify-hist", "status", "--check"]
+    assert _is_a_command(words, "spotify-hist")
     known = {option.variable for option in settings.OPTIONS}
     known |= {f"{option.variable}_FILE" for option in settings.OPTIONS if option.secret}
     assert set(re.findall(r"^ +(SPOTIFY_HIST_\w+):", compose, re.MULTILINE)) <= known
