@@ -10,6 +10,8 @@ import stat
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from spotify_hist.ownership import give, give_path
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -56,6 +58,7 @@ def make_directory(directory: Path) -> None:
         if not directory.is_dir():
             raise
     else:
+        give_path(directory)
         mode = directory.stat().st_mode
         if mode & 0o777 != 0o700:  # a umask that takes from the owner, too
             directory.chmod(stat.S_IMODE(mode) & ~0o777 | 0o700)
@@ -67,6 +70,7 @@ def open_private(path: Path, flags: int) -> int:
     One that others could read is tightened. Raises OSError.
     """
     descriptor = os.open(path, flags | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    give(descriptor, path.parent)
     mode = _right_mode(os.fstat(descriptor))
     if mode is not None:
         with suppress(OSError):  # a file system with no modes of its own

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 
 from spotify_hist.disk import FULL, try_lock
 from spotify_hist.errors import BadInput, StorageFull
+from spotify_hist.ownership import how_to_take_back
 from spotify_hist.private_files import make_directory, open_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from spotify_hist.settings import Settings
 
@@ -35,10 +37,16 @@ def turn(settings: Settings, job: str) -> Iterator[bool]:
         is_full = error.errno in FULL
         raise (StorageFull if is_full else BadInput)(
             f"{path} cannot be made: {error.strerror}.",
-            hint=("Free some space" if is_full else "Mend the directory or the disk")
-            + ", then try again soon: Spotify keeps 50 plays.",
+            hint=_how_to_mend(path, is_full=is_full),
         ) from None
     try:
         yield try_lock(descriptor, fcntl.LOCK_EX, path)
     finally:
         os.close(descriptor)
+
+
+def _how_to_mend(path: Path, *, is_full: bool) -> str:
+    step = "Free some space" if is_full else how_to_take_back(path)
+    return (
+        f"{step or 'Mend the directory or the disk'}, then try again soon: Spotify keeps 50 plays."
+    )

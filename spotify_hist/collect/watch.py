@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from spotify_hist.collect.turns import turn
 from spotify_hist.errors import BadInput, SpotifyHistError
+from spotify_hist.ownership import give_path
 from spotify_hist.private_files import make_directory
 from spotify_hist.store import journal
 
@@ -134,7 +135,9 @@ def _put_away(path: Path, where: str, reason: str | None = None) -> BadInput | N
             target = folder / f"{path.stem}-{number}{path.suffix}"
             number += 1
         if reason is not None:
-            target.with_name(target.name + ".reason.txt").write_text(reason + "\n", "utf-8")
+            note = target.with_name(target.name + ".reason.txt")
+            note.write_text(reason + "\n", "utf-8")
+            give_path(note)
         path.rename(target)
     except OSError as error:
         return BadInput(

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from spotify_hist.errors import BadInput, DamagedDatabase, DatabaseBusy, NoHistory, SpotifyHistError
+from spotify_hist.ownership import give_path
 from spotify_hist.private_files import make_directory, tighten
 from spotify_hist.store import migrate, rewriting
 from spotify_hist.store.duckdb_errors import (
@@ -150,6 +151,7 @@ class Database:
             with suppress(OSError):
                 rewriting.clear(self.path)
             with self._connection(deadline, read_only=False, more=more) as connection:
+                give_path(self.path)
                 migrate.upgrade(connection)
                 is_owed = rewriting.is_owed(connection)
                 connection.begin()
@@ -160,6 +162,7 @@ class Database:
                     with suppress(duckdb.Error):
                         connection.rollback()
                     raise
+            give_path(log_of(self.path))
             if is_owed:
                 # What this writer came for is done; `status` tells of what is still owed.
                 with suppress(SpotifyHistError):

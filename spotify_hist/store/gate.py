@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from spotify_hist.disk import FULL, READ_ONLY, try_lock
 from spotify_hist.errors import BadInput, DatabaseBusy, SpotifyHistError, StorageFull
+from spotify_hist.ownership import how_to_take_back
 from spotify_hist.private_files import make_directory, open_private
 
 if TYPE_CHECKING:
@@ -188,5 +189,6 @@ def _not_opened(path: Path, error: OSError) -> SpotifyHistError:
     kind = StorageFull if error.errno in FULL else BadInput
     return kind(
         f"Cannot create the lock file {path}: {error.strerror}.",
-        hint="Make that directory writable, or set SPOTIFY_HIST_HOME to another one.",
+        hint=f"{how_to_take_back(path) or 'Make that directory writable'}, or set "
+        "SPOTIFY_HIST_HOME to another one.",
     )

@@ -51,9 +51,9 @@ class App:
 
     @cached_property
     def vault(self) -> Vault:
-        from spotify_hist.sources.spotify.vault import Vault
+        from spotify_hist.sources.spotify.vault import vault_of
 
-        return Vault(self.settings.vault, self.settings.text("token_key"))
+        return vault_of(self.settings)
 
     def now(self) -> datetime:
         """The clock's edge: everything below takes the time from here."""

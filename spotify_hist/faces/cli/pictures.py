@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from spotify_hist.analytics import catalogue
 from spotify_hist.disk import FULL, sync_directory
 from spotify_hist.errors import BadInput, SpotifyHistError, StorageFull, UsageError
+from spotify_hist.ownership import take_over
 from spotify_hist.private_files import open_private
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def _write_new(temporary: Path, data: bytes, old: Path) -> None:
     with os.fdopen(open_private(temporary, os.O_WRONLY | os.O_EXCL), "wb") as file:
         with suppress(FileNotFoundError):
             os.fchmod(file.fileno(), old.stat().st_mode & 0o777)
+        take_over(file.fileno(), old)
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

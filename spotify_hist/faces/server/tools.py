@@ -32,7 +32,7 @@ from spotify_hist.faces.server.questions import FreeSql, Question
 from spotify_hist.faces.server.replies import Refusal
 from spotify_hist.faces.server.tool import Desk, tool_name
 from spotify_hist.faces.server.turns import Turns
-from spotify_hist.sources.spotify.vault import Vault
+from spotify_hist.sources.spotify.vault import Vault, vault_of
 from spotify_hist.store import listeners
 from spotify_hist.store.database import Database
 from spotify_hist.store.kept_open import KeptOpen
@@ -115,7 +115,7 @@ class Tools:
             return False  # a list is no place to say so; a live tool that is called does
 
     def _vault(self) -> Vault:
-        return Vault(self._settings.vault, self._settings.text("token_key"))
+        return vault_of(self._settings)
 
     async def call(self, name: str, arguments: Mapping[str, object]) -> Told:
         """The answer of one tool, worked out in a thread (never on the event loop).

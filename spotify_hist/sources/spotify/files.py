@@ -9,17 +9,25 @@ import fcntl
 import os
 import time
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spotify_hist.disk import FULL, sync_directory
+from spotify_hist import warn
+from spotify_hist.disk import FULL, sync_directory, try_lock
 from spotify_hist.errors import StorageFull, Temporary, VaultError
+from spotify_hist.ownership import (
+    exposure_of,
+    how_to_make_private,
+    how_to_take_back,
+    take_over,
+)
 from spotify_hist.private_files import make_directory, open_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 _LOCK_POLL_S = 0.05
+_MEND = "Make it a directory that belongs to you and can be written."
 
 
 class Folder:
@@ -44,15 +52,33 @@ class Folder:
 
     def read(self, name: str) -> bytes | None:
         """The whole file, or None where there is none."""
-        with self._trouble():
+        with self._trouble(name):
             try:
                 return (self.directory / name).read_bytes()
             except FileNotFoundError:
                 return None
 
+    def require_private(self, name: str) -> None:
+        """Raise VaultError, with the command that mends it, where others can read the file.
+
+        Where its mode is not ours to choose there is a warning alone: for a file that was mounted
+        or linked here from elsewhere, and on a file system that has no modes.
+        """
+        path = self.directory / name
+        with self._trouble(name):
+            exposure = exposure_of(path)
+        if exposure == "given":
+            warn.once(f"{path} can be read by others, if they can reach it.")
+        elif exposure == "mendable":
+            raise VaultError(
+                f"{path}, the key of {self._holds}, can be read by others.",
+                hint=f"Make it yours alone: {how_to_make_private(path)}. If somebody may have "
+                "read it, run 'spotify-hist auth rotate-key' then.",
+            )
+
     def exists(self, name: str) -> bool:
         """Whether the file is there."""
-        with self._trouble():
+        with self._trouble(name):
             return (self.directory / name).exists()
 
     def replace(self, name: str, data: bytes) -> None:
@@ -62,10 +88,13 @@ class Folder:
         """
         path = self.directory / name
         temporary = path.with_name(name + ".tmp")
-        with self._trouble():
+        with self._trouble(name):
             self._prepare()
             try:
-                with os.fdopen(open_private(temporary, os.O_WRONLY | os.O_TRUNC), "wb") as file:
+                # What a killed run of another user left cannot be opened, but it can be removed.
+                temporary.unlink(missing_ok=True)
+                with os.fdopen(open_private(temporary, os.O_WRONLY | os.O_EXCL), "wb") as file:
+                    take_over(file.fileno(), path)
                     file.write(data)
                     file.flush()
                     os.fsync(file.fileno())
@@ -78,7 +107,7 @@ class Folder:
 
     def remove(self, *names: str) -> None:
         """Remove the files for good; those that are not there are no error."""
-        with self._trouble():
+        with self._trouble(*names[:1]):
             found = False
             for name in names:
                 with suppress(FileNotFoundError):
@@ -93,7 +122,7 @@ class Folder:
 
         Raises Temporary with the text `busy` where others keep it for `wait_s` seconds.
         """
-        with self._trouble():
+        with self._trouble(name):
             self._prepare()
             # The lock has a file of its own that is never removed: a lock on a file that gets
             # replaced or deleted would guard nothing.
@@ -107,9 +136,9 @@ class Folder:
     def _acquire(self, descriptor: int, wait_s: float, busy: str, kind: int) -> None:
         deadline = time.monotonic() + wait_s
         while True:
-            with self._trouble(), suppress(BlockingIOError):
-                fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-                return
+            with self._trouble():
+                if try_lock(descriptor, kind, self.directory):
+                    return
             if time.monotonic() >= deadline:
                 raise Temporary(busy, hint="Try again in a minute.")
             time.sleep(_LOCK_POLL_S)
@@ -121,8 +150,8 @@ class Folder:
             self.directory.chmod(0o700)
 
     @contextmanager
-    def _trouble(self) -> Iterator[None]:
-        """Say what the system's errors mean for the person."""
+    def _trouble(self, name: str | None = None) -> Iterator[None]:
+        """Say what the system's errors mean for the person, and which file is at fault."""
         try:
             yield
         except OSError as error:
@@ -131,7 +160,13 @@ class Folder:
                 raise StorageFull(
                     f"No space is left for {self._holds} in {self.directory}."
                 ) from None
+            path, what = self.directory, f"The directory of {self._holds}, {self.directory},"
+            # Where a folder above is at fault, or this one, the system names that.
+            named = None if error.filename is None else Path(os.fsdecode(error.filename))
+            if name is not None and (named is None or named.parent == self.directory):
+                path, what = self.directory / name, f"{self.directory / name}, of {self._holds},"
+            hint = how_to_take_back(path)
             raise VaultError(
-                f"The directory of {self._holds}, {self.directory}, cannot be used: {why}.",
-                hint="Make it a directory that belongs to you and can be written.",
+                f"{what} cannot be used: {why}.",
+                hint=f"{hint}." if hint else _MEND,
             ) from None

@@ -67,7 +67,7 @@ class Keys:
         return self._folder.exists(KEY_FILE)
 
     def in_file(self) -> tuple[str, ...]:
-        """The keys of the file. Raises VaultError where it is missing or damaged."""
+        """The keys of the file. Raises VaultError where it is missing, damaged or others' too."""
         text = self._folder.read(KEY_FILE)
         keys = tuple((text or b"").decode("ascii", "replace").split())
         if not keys or not all(_KEY_SHAPE.fullmatch(key) for key in keys):
@@ -78,6 +78,7 @@ class Keys:
                 hint="Restore that file or set SPOTIFY_HIST_TOKEN_KEY; if the key is lost, "
                 f"remove {self._folder.directory} and run 'spotify-hist auth login'.",
             )
+        self._folder.require_private(KEY_FILE)
         return keys
 
     def write(self, *keys: str) -> None:

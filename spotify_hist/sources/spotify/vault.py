@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from spotify_hist.errors import StorageFull, VaultError
+from spotify_hist.ownership import exposure_of, how_to_make_private
 from spotify_hist.sources.spotify.files import Folder
 from spotify_hist.sources.spotify.keys import LOCK_WAIT_S, Keys, new_key
 from spotify_hist.sources.spotify.token import Ended, Token, how_to_log_in
@@ -20,7 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["Ended", "Rotation", "Token", "Unreadable", "Vault", "how_to_log_in", "stem_of"]
+    from spotify_hist.settings import Settings
+
+__all__ = [
+    "Ended", "Rotation", "Token", "Unreadable", "Vault", "how_to_log_in", "stem_of", "vault_of",
+]  # fmt: skip
 
 _BUSY = "Another spotify-hist process is renewing this Spotify login."
 
@@ -254,6 +259,21 @@ class Vault:
     def _ended(self, stem: str) -> Ended | None:
         marker = Ended.from_json(self._folder.read(f"{stem}.ended") or b"")
         return marker if marker and stem_of(marker.account.account_id) == stem else None
+
+
+def vault_of(settings: Settings) -> Vault:
+    """The vault of these settings.
+
+    Raises SettingsError for a key that is none, VaultError for one in a config.toml that others
+    can read. How a secret file or a variable is kept is not ours to choose.
+    """
+    config = settings.config_file
+    if settings.origins.get("token_key") == str(config) and exposure_of(config) == "mendable":
+        raise VaultError(
+            f"{config}, which holds the key of the Spotify logins, can be read by others.",
+            hint=f"Make it yours alone: {how_to_make_private(config)}",
+        )
+    return Vault(settings.vault, settings.text("token_key"))
 
 
 def stem_of(account_id: str) -> str:
