@@ -87,16 +87,13 @@ def exposure_of(path: Path) -> Exposure | None:
 
 def _has_modes(directory: Path) -> bool:
     """Whether the file system heeds the mode of a file; where that cannot be tried, it does."""
-    probe = directory / f".{os.getpid()}.probe"
+    from tempfile import NamedTemporaryFile
+
     try:
-        descriptor = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with NamedTemporaryFile(dir=directory, prefix=".probe-") as probe:
+            return not os.fstat(probe.fileno()).st_mode & _OTHERS
     except OSError:
         return True
-    try:
-        return not os.fstat(descriptor).st_mode & _OTHERS
-    finally:
-        os.close(descriptor)
-        probe.unlink(missing_ok=True)
 
 
 def how_to_make_private(path: Path) -> str:
