@@ -148,6 +148,16 @@ def test_runs_that_fail_are_told_with_since_when_and_why(well: Database, cli: Cl
     assert "No network." in cli("status", "--check").out
 
 
+def test_what_strikes_several_listeners_is_said_once(well: Database, cli: Cli) -> None:
+    """A network that is down is everybody's."""
+    log_in(BOB, NOW - 23 * HOUR)
+    polled(well, NOW - 3 * HOUR)
+    fail(2)
+    fail(1, BOB)
+    said = " ".join(cli("status").out.split())
+    assert "failing ada since 2026-11-01 06:30, Bob since 2026-11-01 07:30: No network." in said
+
+
 def test_a_poll_that_did_well_since_ends_it(well: Database, cli: Cli) -> None:
     """Even where the memory of the failures could not be removed."""
     fail(26)

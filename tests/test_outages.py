@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from spotify_hist import settings as settings_module
 from spotify_hist.collect import pauses
 from spotify_hist.collect.outages import Outages
+from spotify_hist.collect.removal import remove_listener
 from spotify_hist.collect.sync import sync
 from spotify_hist.collect.turns import turn
 from spotify_hist.errors import (
@@ -423,6 +424,15 @@ def test_the_memory_is_the_owners_alone_and_names_nobody(
     assert (settings.outages.stat().st_mode & 0o777, modes) == (0o700, {0o600})
     assert not any("acc" in path.name for path in settings.outages.iterdir())
     assert [path.name for path in settings.data_dir.iterdir()] == ["outages"]
+
+
+def test_a_listener_who_is_removed_leaves_none(anna: Household) -> None:
+    """Nothing of theirs stays."""
+    break_spotify(anna)
+    fail_for(anna, 1)
+    assert len(list(anna.settings.outages.glob("*.json"))) == 1
+    remove_listener(anna.settings, anna.database, anna.vault, "anna", anna.now())
+    assert list(anna.settings.outages.glob("*.json")) == []
 
 
 @given(

@@ -221,10 +221,10 @@ CHECKS: tuple[Check, ...] = (
     history_is_there,
     logins_are_valid,
     rest_is_readable,
+    disks_have_room,
     plays_are_collected,
     pages_are_understood,
     archives_are_imported,
-    disks_have_room,
     nothing_is_left_over,
 )
 

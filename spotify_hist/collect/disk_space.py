@@ -42,6 +42,8 @@ class DiskSpace:
 
     def in_words(self) -> str:
         """How little room there is."""
+        if self.free_bytes < 1_000_000:
+            return f"The disk of {self.folder} is full."
         if self.free_bytes < self.needed_bytes:
             return (
                 f"The disk of {self.folder} is nearly full: {_megabytes(self.free_bytes)} are "

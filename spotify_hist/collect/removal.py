@@ -8,6 +8,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from spotify_hist.collect.outages import Outages
 from spotify_hist.collect.spool import Spool
 from spotify_hist.collect.turns import turn
 from spotify_hist.errors import SpotifyHistError, Temporary, UsageError
@@ -46,6 +47,7 @@ def remove_listener(
         rewriting.require_space(database.path)
         if account_id is not None:
             vault.forget(account_id)
+            Outages(settings).over(account_id, now)
         with database.write("users remove") as connection:
             listener = _find(connection, name)
             if listener.account_id is not None:

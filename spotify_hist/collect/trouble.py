@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from spotify_hist.sources.spotify.vault import Vault
     from spotify_hist.store.database import Database
 
-_LOST = "Plays are being lost: Spotify keeps no more than the last 50."
+_LOST = "Plays are being lost meanwhile."
 _STUCK = (
     "It seems to hang: find it with 'ps -ef | grep spotify-hist' and end it; nothing is lost by "
     "that, and the next run goes on."

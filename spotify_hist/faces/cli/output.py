@@ -225,6 +225,11 @@ class Output:
             self._stdout.write(_wrapped(text, sys.stdout, " " * (width + 2)))
         self._stdout.flush()
 
+    def sentence(self, text: str) -> None:
+        """One line of data on stdout, wrapped on a terminal."""
+        self._stdout.write(_wrapped(text, sys.stdout))
+        self._stdout.flush()
+
     def _draw(self, drawing: Drawing) -> None:
         self._stdout.write(drawing.text)
         self._stdout.flush()

@@ -68,7 +68,7 @@ def status(app: App, form: str, check: bool) -> int:
 
 def _check(app: App, problems: Sequence[Problem]) -> None:
     for problem in problems:
-        app.out.line(problem.in_words())
+        app.out.sentence(problem.in_words())
     if not problems:
         app.out.line("All is well.")
 
@@ -145,19 +145,25 @@ def _facts(app: App, found: Status, zone: str) -> Iterator[tuple[str, str]]:
         what = "nothing may be asked" if lane == "plays" else "no details may be asked"
         if lane == "plays" or found.not_before.get("plays") != moment:
             yield "Spotify", f"{what} until {listing.local(moment, zone)}"
-    failing = [
-        f"{each.name} since {listing.local(each.outage.since, zone)}: {each.outage.reason}"
-        for each in found.listeners
-        if each.outage is not None
-    ]
+    failing = _failing(found, zone)
     if failing:
-        yield "failing", " ".join(failing)
+        yield "failing", failing
     if found.failure is not None:
         run = found.failure.run
         whom = f" for {run.user}" if run.user else ""
         since = " (it has worked since)" if found.failure.is_over else ""
         when = listing.local(run.finished_at, zone)
         yield "last failure", f"{run.job}{whom}, {when}: {run.error or 'no reason given'}{since}"
+
+
+def _failing(found: Status, zone: str) -> str:
+    """Since when collecting fails for whom; what strikes several is said once."""
+    names: dict[str, list[str]] = {}
+    for each in found.listeners:
+        if each.outage is not None:
+            since = listing.local(each.outage.since, zone)
+            names.setdefault(each.outage.reason, []).append(f"{each.name} since {since}")
+    return " ".join(f"{', '.join(whom)}: {reason}" for reason, whom in names.items())
 
 
 def _database(app: App, found: Status) -> str:

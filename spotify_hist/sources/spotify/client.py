@@ -112,7 +112,9 @@ class Spotify:
         params = {"limit": limit} if before is None else {"limit": limit, "before": before}
         answer = self._ask("/v1/me/player/recently-played", params)
         if not isinstance(json_object(answer).get("items"), list):
-            raise Offline("Spotify answered something that is not a page of plays.")
+            raise Offline(
+                f"Spotify answered something that is not a page of plays (HTTP {answer.status})."
+            )
         return answer.body
 
     def me(self) -> Account:
