@@ -264,3 +264,13 @@ class NeedsPerson(SpotifyHistError):
     ) -> None:
         super().__init__(message, hint=hint)
         self.cause = cause
+
+
+class UnreadablePage(Partial):
+    """Most of what Spotify tells cannot be read by this version."""
+
+    code = "unreadable_page"
+    hint = (
+        "What could be read is stored and the rest is kept: a newer version takes it in by itself. "
+        "Upgrade spotify-hist; 'spotify-hist status' says more."
+    )

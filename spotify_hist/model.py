@@ -98,11 +98,29 @@ class ApiTrack(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A Spotify account as `/v1/me` tells it; `account_id` is immutable (FACTS 1.4)."""
+    """A Spotify account as `/v1/me` tells it; `account_id` is immutable (FACTS 1.4).
+
+    Where Spotify told no `account_id`, the `spotify_id` stands in its place.
+    """
 
     account_id: str
     spotify_id: str | None
     display_name: str | None
+
+    @property
+    def is_by_spotify_id(self) -> bool:
+        """Whether its `account_id` is not known."""
+        return self.account_id == self.spotify_id
+
+    def is_same_as(self, other: Account) -> bool:
+        """Whether both are one account, by whichever of the two ids is known of both.
+
+        Two different `account_id` are two accounts, whatever else is equal.
+        """
+        if self.account_id == other.account_id:
+            return True
+        is_equal = self.spotify_id is not None and self.spotify_id == other.spotify_id
+        return is_equal and (self.is_by_spotify_id or other.is_by_spotify_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +132,14 @@ class Listener:
     account_id: str | None
     display_name: str | None
     timezone: str | None
+    spotify_id: str | None = None
+
+    @property
+    def account(self) -> Account | None:
+        """Their Spotify account."""
+        if self.account_id is None:
+            return None
+        return Account(self.account_id, self.spotify_id, self.display_name)
 
 
 def local_id(*parts: str | None) -> str:

@@ -15,8 +15,9 @@ from memory_history import History, Table
 from plays import NOW
 
 from spotify_hist.collect import imports, pages
+from spotify_hist.collect.bodies import Body
 from spotify_hist.collect.inputs import Inputs
-from spotify_hist.collect.spool import SpooledPage
+from spotify_hist.collect.pagefile import SpooledPage
 from spotify_hist.collect.staging import StagedFile
 from spotify_hist.model import Account, Listener, Record
 from spotify_hist.store import import_jobs, records, tallies, undo
@@ -146,10 +147,10 @@ class ImportHistory(History):
     def page(self, event: Page, now: datetime = NOW) -> None:
         """One page, of a poll or a backfill."""
         before_ms = 2_000_000_000_000 if event.is_backfill else None
-        page = SpooledPage(Path("page"), Account("a", None, None), now, "", before_ms)
-        body = pages.Body([], event.is_full, None)
+        page = SpooledPage(Path("page"), Account("a", None, None), now, b"", before_ms)
+        body = Body(list(event.told), [], [], event.is_full, None)
         listener = Listener(1, "me", None, None, None)
-        pages._merge(self.connection, listener, page, body, list(event.told), [], now)
+        pages._merge(self.connection, listener, page, body, now)
 
     def undo(self, import_id: int, now: datetime = NOW, user_id: int = 1) -> TakenBack:
         """Take an import back."""

@@ -172,6 +172,7 @@ def test_a_status_for_a_program_says_everything(well: Database, cli: Cli) -> Non
             }
         ],
         "spool": {"waiting": 0, "failed": 0},
+        "unreadable": {"pages": 0, "items": 0, "reasons": {}},
         "archives": {"folder": str(load().watched), "waiting": 0, "failed": 0},
         "problems": [],
         "warnings": [],

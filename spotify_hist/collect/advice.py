@@ -9,12 +9,14 @@ from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
 
 from spotify_hist.collect import checks, trouble
+from spotify_hist.collect.bodies import in_words
 from spotify_hist.collect.logins import warning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
+    from spotify_hist.collect.spool import SetAside
     from spotify_hist.collect.status import ListenerStatus, Status
     from spotify_hist.settings import Settings
 
@@ -83,10 +85,7 @@ def _about_what_waits(status: Status, settings: Settings) -> Iterator[str]:
     if status.pages_waiting:
         yield f"Store {_counted(status.pages_waiting, 'fetched page')}: 'spotify-hist sync'."
     if status.pages_failed:
-        yield (
-            f"{_counted(status.pages_failed, 'fetched page')} could not be understood. Nothing is "
-            f"lost: see {settings.spool / 'failed'}, and please report it."
-        )
+        yield _about_unreadable(status.set_aside, settings)
     if status.archives_waiting:
         yield (
             f"Import {_counted(status.archives_waiting, 'archive')} in {settings.watched}: "
@@ -109,6 +108,16 @@ def _about_outages(status: Status, now: datetime) -> Iterator[str]:
 
 def _is_late(listener: ListenerStatus, now: datetime) -> bool:
     return listener.polled_at is None or now - listener.polled_at > LATE
+
+
+def _about_unreadable(set_aside: SetAside, settings: Settings) -> str:
+    items, pages = set_aside.items, _counted(set_aside.pages, "fetched page")
+    what = f"{_counted(items, 'play')} in {pages}" if items else pages
+    return (
+        f"{what} could not be understood: {in_words(set_aside.reasons)}. Nothing is lost: see "
+        f"{settings.spool / 'failed'}. A newer version takes in what it can read by itself; "
+        "upgrade, or please report it."
+    )
 
 
 def _about_polls(status: Status, now: datetime) -> Iterator[str]:

@@ -13,8 +13,9 @@ from datetime import UTC, datetime, timedelta
 from threading import Event
 from typing import TYPE_CHECKING
 
+from spotify_hist.collect.bodies import PAGE_LIMIT, read_body
 from spotify_hist.collect.logins import warning
-from spotify_hist.collect.pages import PAGE_LIMIT, Clock, drain, read_body, settle, way_back
+from spotify_hist.collect.pages import Clock, drain, settle, way_back
 from spotify_hist.collect.people import Person, people
 from spotify_hist.collect.spool import Spool
 from spotify_hist.collect.trouble import Judge
@@ -28,8 +29,8 @@ from spotify_hist.errors import (
 )
 
 if TYPE_CHECKING:
+    from spotify_hist.collect.pagefile import SpooledPage
     from spotify_hist.collect.pages import Outcome
-    from spotify_hist.collect.spool import SpooledPage
     from spotify_hist.model import Account
     from spotify_hist.settings import Settings
     from spotify_hist.sources.spotify.vault import Vault
@@ -88,6 +89,7 @@ class UserBackfill:
             fetched=self.fetched + page.fetched,
             new=self.new + page.new,
             gaps_closed=self.gaps_closed + page.gaps_closed,
+            error=self.error or page.error,
         )
 
 
@@ -235,7 +237,7 @@ class _Steps:
                 if result.is_finished:
                     return result
         refusal = self._refusal if stopped_by == "rate_limit" else None
-        return replace(result, stopped_by=stopped_by, error=refusal)
+        return replace(result, stopped_by=stopped_by, error=refusal or result.error)
 
     def _settle(self, result: UserBackfill, page: SpooledPage) -> tuple[UserBackfill, int]:
         """The result with a page that is now committed, and the cursor of the next one."""

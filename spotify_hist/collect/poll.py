@@ -11,8 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from spotify_hist.collect.bodies import PAGE_LIMIT
 from spotify_hist.collect.logins import warning
-from spotify_hist.collect.pages import PAGE_LIMIT, Clock, Outcome, drain
+from spotify_hist.collect.pages import Clock, Outcome, drain
 from spotify_hist.collect.people import Person, people
 from spotify_hist.collect.spool import Spool
 from spotify_hist.collect.trouble import Judge, is_success, recovery
@@ -24,6 +25,7 @@ from spotify_hist.errors import (
     RateLimited,
     SpotifyHistError,
     Temporary,
+    UnreadablePage,
 )
 from spotify_hist.store import journal, listeners
 
@@ -68,6 +70,7 @@ class UserPoll:
             late=self.late + page.late,
             rejected=self.rejected + page.rejected,
             gap=page.gap or self.gap,
+            error=self.error or page.error,
         )
 
 
@@ -211,7 +214,12 @@ def _result(
 
 def _record_failures(database: Database, results: Sequence[UserPoll], clock: Clock) -> None:
     """Failed runs and messages for `jobs` and `logs`, where the database can be written."""
-    failed = [(result, result.error) for result in results if result.error is not None]
+    failed = [
+        (result, result.error)
+        for result in results
+        # A page that cannot be read was noted when it was committed.
+        if result.error is not None and not isinstance(result.error, UnreadablePage)
+    ]
     if not database.exists() or all(_is_busy(error) for _, error in failed):
         return
     with suppress(SpotifyHistError), database.write("poll") as connection:

@@ -50,8 +50,8 @@ def remove_listener(
             Outages(settings).over(account_id, now)
         with database.write("users remove") as connection:
             listener = _find(connection, name)
-            if listener.account_id is not None:
-                Spool(settings.spool).forget(listener.account_id)
+            if listener.account is not None:
+                Spool(settings.spool).forget(listener.account)
             removed = removal.remove(connection, listener)
             rewriting.owe(connection, name, now)
         _rewrite(database, name)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 from spotify_hist.collect import disk_space, watch
 from spotify_hist.collect.logins import LoginState, login_states
 from spotify_hist.collect.outages import Outages
-from spotify_hist.collect.spool import Spool
+from spotify_hist.collect.spool import SetAside, Spool
 from spotify_hist.errors import NoHistory, SpotifyHistError
 from spotify_hist.sources.spotify.limits import Lane, Limits
 from spotify_hist.store import checkpoints, coverage, journal, listeners, rewriting
@@ -89,7 +89,7 @@ class Status:
     are written but not merged into the file. Where `is_read` is false the history could not be
     read: nothing is known of gaps, polls and failures. `gaps` are the open ones, the latest last.
     `not_before` says until when Spotify wants no calls, by lane. `problems` are the things that
-    could not be looked at.
+    could not be looked at. `set_aside` says what of Spotify's pages cannot be read, and why.
 
     `disks` are those of the home and of the watched folder. `had_history` says that a history was
     here once, `is_rewrite_owed` that deleted rows can still be read in it, and `leftovers` are what
@@ -111,6 +111,7 @@ class Status:
     had_history: bool = False
     is_rewrite_owed: bool = False
     leftovers: tuple[Path, ...] = ()
+    set_aside: SetAside = field(default_factory=SetAside)
 
     @property
     def history_problem(self) -> SpotifyHistError | None:
@@ -140,6 +141,7 @@ def look(
     logins = tried(lambda: login_states(vault(), names, now), no_logins)
     archives = tried(lambda: len(watch.pending(settings)), 0)
     database_bytes, wal_bytes = _size(database.path), _size(_beside(database, ".wal")) or 0
+    set_aside = Spool(settings.spool).look_aside()
     return Status(
         is_read=is_read,
         listeners=tuple(
@@ -151,7 +153,7 @@ def look(
         database_bytes=database_bytes,
         wal_bytes=wal_bytes,
         pages_waiting=len(Spool(settings.spool)),
-        pages_failed=len(list(settings.spool.glob("failed/*.json"))),
+        pages_failed=set_aside.pages,
         archives_waiting=archives,
         archives_failed=_failed_archives(settings.watched),
         problems=tuple(problems),
@@ -159,6 +161,7 @@ def look(
         had_history=any(_beside(database, ending).exists() for ending in (".gate", ".wal")),
         is_rewrite_owed=history.is_rewrite_owed,
         leftovers=history.leftovers,
+        set_aside=set_aside,
     )
 
 

@@ -71,6 +71,11 @@ def status(
         },
         "disks": [_disk(each) for each in found.disks],
         "spool": {"waiting": found.pages_waiting, "failed": found.pages_failed},
+        "unreadable": {
+            "pages": found.set_aside.pages,
+            "items": found.set_aside.items,
+            "reasons": dict(found.set_aside.reasons),
+        },
         "archives": {
             "folder": str(settings.watched),
             "waiting": found.archives_waiting,

@@ -12,8 +12,8 @@ from spotify_hist.normalise.values import (
     as_object,
     clean_text,
     duration,
-    instant,
     objects_in,
+    offset_instant,
 )
 
 
@@ -63,7 +63,7 @@ def api_track(raw_item: object) -> ApiTrack | None:
 
 
 def _api(item: Object, track: Object) -> Record:
-    played_at_ms = instant(item.get("played_at"), "played_at")
+    played_at_ms = offset_instant(item.get("played_at"), "played_at")
     is_episode = track.get("type") == "episode"
     uri = _uri(track, "episode" if is_episode else "track")
     is_episode = is_episode or (uri or "").startswith("spotify:episode:")
@@ -106,7 +106,8 @@ def _api(item: Object, track: Object) -> Record:
 def _uri(thing: Object, what: str) -> str | None:
     """The object's `uri`, else one made of its `id`; None where neither is of use."""
     uri = clean_text(thing.get("uri"))
-    if uri is not None and uri.startswith("spotify:"):
+    # One that is spoiled would be a thing of its own beside the one it names.
+    if uri is not None and uri.startswith("spotify:") and uri.isascii() and uri.isprintable():
         return uri
     spotify_id = clean_text(thing.get("id"))
     if spotify_id is not None and spotify_id.isascii() and spotify_id.isalnum():

@@ -23,6 +23,10 @@ _HOUR_MINUTE: Final = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
 _INSTANT: Final = re.compile(
     rf"({_DATE}T{_HOUR_MINUTE}:[0-5][0-9])(?:\.([0-9]{{1,9}}))?(?:Z|\+00:00)"
 )
+_OFFSET_INSTANT: Final = re.compile(
+    rf"({_DATE})[Tt]({_HOUR_MINUTE}:[0-5][0-9])(?:[.,]([0-9]{{1,9}}))?"
+    r"(?:[Zz]|([+-])([01][0-9]|2[0-3])(?::?([0-5][0-9]))?)"
+)
 _DIGITS: Final = re.compile("[0-9]{1,15}")
 _MINUTE: Final = re.compile(rf"({_DATE} {_HOUR_MINUTE})(?::[0-5][0-9])?")
 
@@ -32,7 +36,7 @@ class MisfitError(Exception):
 
 
 def instant(value: object, key: str) -> int:
-    """Epoch milliseconds of an ISO 8601 instant in UTC; no other offset has ever been seen."""
+    """Epoch milliseconds of an ISO 8601 instant in UTC; no file has ever had another offset."""
     if not isinstance(value, str):
         raise MisfitError(f'no "{key}"' if value is None else f'"{key}" is not a time')
     if len(value) == 20 and value[4::3] == "--T::Z":
@@ -42,6 +46,20 @@ def instant(value: object, key: str) -> int:
         raise MisfitError(f'"{key}" is not a time in UTC: {shown(value)}')
     whole, fraction = match.groups()
     return epoch_ms(whole, key) + int((fraction or "0").ljust(3, "0")[:3])
+
+
+def offset_instant(value: object, key: str) -> int:
+    """Epoch milliseconds of an ISO 8601 instant, in UTC or with an offset.
+
+    A time without a zone and a bare number are none: what they are counted from would be a guess.
+    """
+    match = _OFFSET_INSTANT.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        return instant(value, key)
+    date, time, fraction, sign, hours, minutes = match.groups()
+    offset_ms = 60_000 * (60 * int(hours or 0) + int(minutes or 0))
+    local_ms = epoch_ms(f"{date}T{time}", key) + int((fraction or "0").ljust(3, "0")[:3])
+    return local_ms + offset_ms if sign == "-" else local_ms - offset_ms
 
 
 def minute(value: object, key: str) -> int:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[\w.-]{1,64}")
 
-Row = tuple[int, str, str | None, str | None, str | None]
+Row = tuple[int, str, str | None, str | None, str | None, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ def overview(connection: Connection) -> list[Standing]:
     """Every listener with what the history holds of them, oldest listener first."""
     rows = connection.execute(_step("overview")).fetchall()
     return [
-        Standing(Listener(*row[:5]), _instant(row[5]), row[6], _instant(row[7]), _instant(row[8]))
+        Standing(Listener(*row[:6]), _instant(row[6]), row[7], _instant(row[8]), _instant(row[9]))
         for row in rows
     ]
 

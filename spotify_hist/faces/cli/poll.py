@@ -32,7 +32,7 @@ def poll(app: App, form: str) -> int:
         app.out.json({"users": [collecting.poll_as_json(result) for result in results]})
     else:
         for result in results:
-            if result.error is None:
+            if result.error is None or result.rejected:
                 app.out.line(collecting.poll_in_words(result))
     errors = [result.error for result in results if result.error is not None]
     collecting.tell_errors(app, errors, form)

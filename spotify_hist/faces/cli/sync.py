@@ -128,7 +128,7 @@ def _tell(app: App, done: Synced) -> None:
         if filled.error is None:
             app.out.line(f"Backfill of {collecting.backfill_in_words(filled)}")
     for result in done.users:
-        if result.error is None:
+        if result.error is None or result.rejected:
             app.out.line(collecting.poll_in_words(result))
     if done.enriched is not None and done.enriched.requests:
         app.out.line(done.enriched.in_words())

@@ -17,6 +17,7 @@ from spotify_hist.errors import (
     RateLimited,
     Unavailable,
 )
+from spotify_hist.sources.recent_pages import read_page
 from spotify_hist.sources.spotify.access import Access, secret_of
 from spotify_hist.sources.spotify.answers import Answer, NotOffered, json_object, said
 from spotify_hist.sources.spotify.http import Http
@@ -104,14 +105,15 @@ class Spotify:
         return self._http.rate_limits
 
     def recently_played(self, limit: int = 50, before: int | None = None) -> bytes:
-        """The raw body of one page, newest play first: a JSON object with a list `items`.
+        """The raw body of one page, newest play first, in which at least the items are to be found.
 
         `limit` is 1 to 50; `before` is epoch milliseconds: only plays that ended earlier. There
         is no `after`, since it would lose the plays that appear late (FACTS 3.4).
         """
         params = {"limit": limit} if before is None else {"limit": limit, "before": before}
         answer = self._ask("/v1/me/player/recently-played", params)
-        if not isinstance(json_object(answer).get("items"), list):
+        if read_page(answer.body) is None:
+            json_object(answer)
             raise Offline(
                 f"Spotify answered something that is not a page of plays (HTTP {answer.status})."
             )

@@ -1,7 +1,9 @@
 -- Listeners.
 
 -- step: listeners
-select user_id, name, account_id, display_name, timezone from users order by user_id;
+select user_id, name, account_id, display_name, timezone, spotify_id
+from users
+order by user_id;
 
 -- step: add_listener
 insert into users by name
@@ -9,17 +11,18 @@ select
     coalesce((select max(user_id) from users), 0)::integer + 1 as user_id,
     $name as name, $account_id as account_id, $spotify_id as spotify_id,
     $display_name as display_name, $now::timestamptz as created_at
-returning user_id, name, account_id, display_name, timezone;
+returning user_id, name, account_id, display_name, timezone, spotify_id;
 
 -- step: attach_account
 update users
 set account_id = $account_id, spotify_id = $spotify_id, display_name = $display_name
 where user_id = $user_id
-returning user_id, name, account_id, display_name, timezone;
+returning user_id, name, account_id, display_name, timezone, spotify_id;
 
 -- step: overview
 select
     users.user_id, users.name, users.account_id, users.display_name, users.timezone,
+    users.spotify_id,
     epoch_us(users.paused_at) as paused_us,
     coalesce(told.plays, 0) as plays,
     told.first_us,
