@@ -17,14 +17,12 @@ from typing import NoReturn
 import click
 
 from spotify_hist import __version__, interrupts
-from spotify_hist.disk import FULL
 from spotify_hist.errors import (
     BadInput,
     ExitCode,
     Interrupted,
     OutputLost,
     SpotifyHistError,
-    StorageFull,
     UsageError,
 )
 from spotify_hist.faces.cli.context import App
@@ -235,16 +233,12 @@ def _as_ours(error: Exception) -> SpotifyHistError | None:
         return BadInput("There is not memory enough for this.", hint="Close other programs.")
     if not isinstance(error, OSError):
         return None
-    if error.errno in FULL:
-        return StorageFull("There is no space left for what is written.")
-    if error.errno == errno.EIO:
-        return BadInput(
-            "The disk or the terminal failed to read or write something.",
-            hint="Check it, then run the same command again; nothing was lost.",
-        )
-    if error in lost:
+    from spotify_hist import system_errors
+
+    known = system_errors.meaning(error)
+    if known is None and error in lost:
         return BadInput(f"The output cannot be written: {error.strerror}.", hint=_AFTER_LOSS)
-    return None
+    return known
 
 
 def _has_work_to_report() -> bool:

@@ -8,8 +8,6 @@ from __future__ import annotations
 import os
 import re
 import stat
-import zipfile
-import zlib
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -17,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from spotify_hist.errors import BadInput
 from spotify_hist.sources.exports import formats, lines, opening, reader, zipped
+from spotify_hist.sources.exports.broken import BROKEN_ARCHIVE
 from spotify_hist.sources.exports.zipped import Caps, Entry, Opener, shown
 
 if TYPE_CHECKING:
@@ -154,7 +153,7 @@ class _Search:
             inner.sort_out(found, f"{place}{entry.name}!/")
         except (BadInput, OSError) as error:
             self.ignored.append(f"{name} ({error})")
-        except (zipfile.BadZipFile, zlib.error, EOFError):
+        except BROKEN_ARCHIVE:
             self.ignored.append(f"{name} (damaged)")
         else:
             self.members += inner.members

@@ -8,11 +8,11 @@ from __future__ import annotations
 import gzip
 import io
 import tarfile
-import zlib
 from functools import partial
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
 from spotify_hist.errors import BadInput
+from spotify_hist.sources.exports.broken import BROKEN_ARCHIVE
 from spotify_hist.sources.exports.zipped import AGAIN, Caps, Entry, Opener, too_large
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def is_tar_gz(path: Path) -> bool:
         with gzip.open(path) as file:
             block = file.read(tarfile.BLOCKSIZE)
         tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
-    except (gzip.BadGzipFile, EOFError, zlib.error, tarfile.HeaderError, ValueError):
+    except (gzip.BadGzipFile, *BROKEN_ARCHIVE):
         return False
     return True
 
@@ -58,7 +58,7 @@ def entries(label: str, container: Opener, caps: Caps) -> Iterator[Entry]:
                         )
                     if member.isreg() and not member.issparse():
                         members.append(member)
-        except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, ValueError):
+        except (gzip.BadGzipFile, *BROKEN_ARCHIVE):
             raise BadInput(f"{label} is damaged or not whole.", hint=AGAIN) from None
     for member in members:
         opener = partial(_open_member, container, member.offset_data, member.size)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import shutil
 import stat
-import struct
 import tempfile
 import weakref
 import zipfile
@@ -18,6 +17,7 @@ from functools import partial
 from typing import IO, TYPE_CHECKING, BinaryIO, Final, cast
 
 from spotify_hist.errors import BadInput
+from spotify_hist.sources.exports.broken import BROKEN_ARCHIVE
 from spotify_hist.sources.exports.unpack import METHODS, packed_sha256, unpacked
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def entries(label: str, container: Opener, caps: Caps) -> Iterator[Entry]:
             with zipfile.ZipFile(cast("IO[bytes]", careful)) as archive:
                 overlapping = _overlapping(archive.infolist(), archive.start_dir)
                 infos = [info for info in archive.infolist() if not info.is_dir()]
-        except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, struct.error):
+        except BROKEN_ARCHIVE:
             raise BadInput(
                 f"{label} is not a whole ZIP file: the download seems incomplete.", hint=AGAIN
             ) from None

@@ -99,6 +99,21 @@ def new_key() -> str:
     return base64.urlsafe_b64encode(os.urandom(32)).decode()
 
 
+def opened(cipher: Fernet | MultiFernet, sealed: bytes) -> bytes | None:
+    """What is sealed; None where no key opens it, by whatever cryptography says so."""
+    from cryptography import exceptions as ours
+    from cryptography.fernet import InvalidToken
+
+    try:
+        return cipher.decrypt(sealed)
+    except (
+        InvalidToken, ours.InvalidKey, ours.InvalidSignature, ours.InvalidTag, ours.InternalError,
+        ours.UnsupportedAlgorithm, ours.AlreadyFinalized, ours.AlreadyUpdated,
+        ours.NotYetFinalized, TypeError, ValueError, OverflowError,
+    ):  # fmt: skip
+        return None
+
+
 def _ciphers(keys: tuple[str, ...]) -> list[Fernet]:
     from cryptography.fernet import Fernet
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from spotify_hist.errors import StorageFull, VaultError
 from spotify_hist.ownership import exposure_of, how_to_make_private
 from spotify_hist.sources.spotify.files import Folder
-from spotify_hist.sources.spotify.keys import LOCK_WAIT_S, Keys, new_key
+from spotify_hist.sources.spotify.keys import LOCK_WAIT_S, Keys, new_key, opened
 from spotify_hist.sources.spotify.token import Ended, Token, how_to_log_in
 
 if TYPE_CHECKING:
@@ -212,15 +212,11 @@ class Vault:
             return self._unseal(stem)
 
     def _unseal(self, stem: str) -> Token | None:
-        from cryptography.fernet import InvalidToken
-
         sealed = self._folder.read(f"{stem}.token")
         if sealed is None:
             return None
-        try:
-            token = Token.from_json(self._keys.opening().decrypt(sealed))
-        except InvalidToken:
-            token = None
+        plain = opened(self._keys.opening(), sealed)
+        token = None if plain is None else Token.from_json(plain)
         if token is None or stem_of(token.account.account_id) != stem:
             path = self._folder.directory / f"{stem}.token"
             raise VaultError(
@@ -236,22 +232,16 @@ class Vault:
 
         How many were, and the stems of those that no key opens.
         """
-        from cryptography.fernet import InvalidToken
-
         resealed, broken = 0, []
         newest, keys = self._keys.sealing(), self._keys.opening()
         for stem in self._stems():
             sealed = self._folder.read(f"{stem}.token")
             if sealed is None:
                 continue
-            try:
-                plain = keys.decrypt(sealed)
-            except InvalidToken:
+            plain = opened(keys, sealed)
+            if plain is None:
                 broken.append(stem)
-                continue
-            try:
-                newest.decrypt(sealed)
-            except InvalidToken:
+            elif opened(newest, sealed) is None:
                 self._folder.replace(f"{stem}.token", newest.encrypt(plain))
                 resealed += 1
         return resealed, tuple(broken)
