@@ -21,7 +21,7 @@ import duckdb
 
 from spotify_hist.analytics import notes, periods
 from spotify_hist.analytics.scope import Scope
-from spotify_hist.analytics.sql import promised, walls
+from spotify_hist.analytics.sql import promised, statement, walls
 from spotify_hist.analytics.sql.values import Sayer
 from spotify_hist.errors import BadInput, NoHistory, SpotifyHistError, UsageError
 from spotify_hist.private_files import keep_private
@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 _AT_ONCE = 500
 _AROUND = " from query('"
 _SCHEMA = "The views are in docs/schema.md; 'show tables' and 'describe v_plays' list them too."
-_ALONE = "A query sees the history alone: no files, no network, no settings."
+_LONGEST = 300
+_CANDIDATES = " Candidate functions:"
 
 
 def main() -> None:
@@ -99,12 +100,12 @@ def _answer(request: Mapping[str, object], say: Say, flush: Callable[[], None]) 
         try:
             _select(connection, str(request["sql"]), int(_float(request["limit"])), say)
         except duckdb.Error as error:
-            raise _translated(error) from None
+            raise _translated(error, database.path) from None
 
 
 def _select(connection: Connection, text: str, limit: int, say: Say) -> None:
     """Say the columns, at most `limit` rows, and the end."""
-    _check(connection, text)
+    statement.check(connection, text)
     # DuckDB itself takes exactly one SELECT here, whatever brackets and comments are in it.
     source = f"query('{text.replace(chr(39), chr(39) * 2)}')"
     described = connection.query(f"select * from {source}")  # noqa: S608 - that is the point
@@ -142,52 +143,32 @@ def _select(connection: Connection, text: str, limit: int, say: Say) -> None:
     say({"end": {"truncated": False, "lost": sayer.lost}})
 
 
-def _check(connection: Connection, text: str) -> None:
-    """UsageError where the text is anything but one SELECT (FACTS 9.5)."""
-    statements = connection.extract_statements(text)
-    if len(statements) != 1:
-        raise UsageError(
-            f"One SELECT is run at a time; here are {len(statements)} statements.",
-            hint="Ask them one by one."
-            if statements
-            else "For example: select count(*) from v_plays",
-            code="not_one_select",
-        )
-    kind = statements[0].type
-    if kind is not duckdb.StatementType.SELECT:
-        is_pivot = kind is duckdb.StatementType.MULTI
-        raise UsageError(
-            f"Only a SELECT is run here, and this is {kind.name}.",
-            hint="Name the columns of the pivot: pivot … on kind in ('track', 'episode')."
-            if is_pivot
-            else "Nothing else is possible: a query never changes anything.",
-            code="not_one_select",
-        )
-    if statements[0].named_parameters:
-        raise UsageError(
-            "The SELECT has parameters, and there are no values for them.",
-            hint="Write the values into it.",
-            code="not_one_select",
-        )
-
-
-def _translated(error: duckdb.Error) -> SpotifyHistError:
-    """DuckDB's refusal in its own words, on one line."""
+def _translated(error: duckdb.Error, database: Path) -> SpotifyHistError:
+    """DuckDB's refusal in its own words, on one line that names no folder."""
     text = str(error).strip()
     if isinstance(error, duckdb.OutOfMemoryException) or "could not allocate" in text.lower():
         return _no_memory()
     if "max_expression_depth" in text:
         return UsageError("The SQL is nested too deep.", code="sql")
     message, _, place = text.partition("\n\nLINE ")
-    message = " ".join(message.partition(" Error: ")[2].split()).rstrip(".") or message
     line = place.partition(":")[0]
     # The line of a statement that we put around theirs would be one they never wrote.
     where = f" (line {line})" if line.isdigit() and _AROUND not in place else ""
+    said = f"{_one_line(message, database)}{where}"
     if isinstance(error, (duckdb.PermissionException, duckdb.IOException, duckdb.HTTPException)):
-        return UsageError(f"That is not allowed here: {message}{where}.", hint=_ALONE, code="sql")
+        return UsageError(f"That is not allowed here: {said}.", hint=statement.ALONE, code="sql")
     if isinstance(error, (duckdb.ParserException, duckdb.CatalogException, duckdb.BinderException)):
-        return UsageError(f"The SQL is not understood: {message}{where}.", hint=_SCHEMA, code="sql")
-    return UsageError(f"The SQL failed: {message}{where}.", code="sql")
+        return UsageError(f"The SQL is not understood: {said}.", hint=_SCHEMA, code="sql")
+    return UsageError(f"The SQL failed: {said}.", code="sql")
+
+
+def _one_line(message: str, database: Path) -> str:
+    """The message without its kind, without lists of functions, and no longer than can be read."""
+    for folder in {database.parent, database.resolve().parent}:
+        message = message.replace(f"{folder}{os.sep}", "")
+    said = " ".join(message.partition(" Error: ")[2].split()) or " ".join(message.split())
+    said = said.partition(_CANDIDATES)[0].rstrip(".")
+    return said if len(said) <= _LONGEST else said[: _LONGEST - 1] + "…"
 
 
 def _no_memory() -> BadInput:

@@ -1,0 +1,150 @@
+"""Free SQL tells nothing of where files lie, and its errors are a line that can be read."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING
+
+import duckdb
+import pytest
+from known_history import MINE
+from plays import NOW, add
+from sql_kit import settings_of
+
+from spotify_hist.analytics.sql.sandboxed import ask_sql
+from spotify_hist.errors import SpotifyHistError, UsageError
+from spotify_hist.store.database import Database
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FOLDER = "where-it-lies"
+NAMES = ("duckdb_databases()", "duckdb_settings()", "pragma_database_list", "pg_settings")
+HIDDEN_NAMES = [
+    template.format(name=name)
+    for name in NAMES
+    for template in (
+        "from {name}",
+        "with a as (from {name}) from a",
+        "select * from v_plays where exists (from {name})",
+        "from (summarize from {name})",
+        "from query('from {name}')",
+        "from query(e'from \\x20 {name}')",
+        "from query('from query(''from {name}'')')",
+    )
+] + [
+    "from system.main.\"duckdb_SETTINGS\"()",
+    "from 'duckdb_databases'",
+    "table pg_catalog.pg_settings",
+    "describe pragma_database_list",
+    "from query_table('pg_settings')",
+    "from query_table('pg_' || 'settings')",
+    "from query('from pg_' || 'settings')",
+    "from query(chr(102) || 'rom pg_settings')",
+    "select current_setting('allowed_paths')",
+    "select current_setting('secret_directory')",
+    "select 'allowed_paths'.current_setting()",
+    "select pg_catalog.current_setting('ALLOWED_PATHS')",
+    "select current_setting('allowed' || '_paths')",
+    "select [current_setting(name) for name in ['allowed_paths']]",
+    "select list_transform(['allowed_paths'], lambda name: current_setting(name))",
+    "from query('select current' || '_setting(''allowed_paths'')')",
+    "from json_execute_serialized_sql('{\"error\":false,\"statements\":[]}')",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with a history, whose folder has a name of its own."""
+    home = tmp_path_factory.mktemp(FOLDER)
+    add(Database(home / "history.duckdb"), MINE)
+    return home
+
+
+def said(home: Path, text: str) -> str:
+    """Everything that is answered, or said instead."""
+    try:
+        answer = ask_sql(settings_of(home), text, now=NOW)
+    except SpotifyHistError as error:
+        return f"{error.message} {error.hint}"
+    return f"{answer.columns} {answer.rows}"
+
+
+@pytest.mark.parametrize("text", HIDDEN_NAMES)
+def test_what_would_tell_a_path_is_refused(text: str, home: Path) -> None:
+    """However it is named, nested or put together."""
+    with pytest.raises(UsageError, match="not allowed here") as caught:
+        ask_sql(settings_of(home), text, now=NOW)
+    assert FOLDER not in caught.value.message
+
+
+def test_nothing_else_that_duckdb_offers_tells_a_path(home: Path) -> None:
+    """Each view of its own and each table function without arguments, whatever it says."""
+    with duckdb.connect() as connection:
+        functions = connection.execute(
+            "select distinct 'from ' || function_name || '()' from duckdb_functions() "
+            "where function_type in ('table', 'table_macro') "
+            "and (function_name like 'duckdb%' or function_name like 'pragma%') order by all"
+        ).fetchall()
+        views = connection.execute(
+            "select distinct format('from {}.{}', schema_name, view_name) from duckdb_views() "
+            "where internal order by all"
+        ).fetchall()
+    asked = [text for (text,) in (*functions, *views)]
+    assert "from duckdb_settings()" in asked
+    assert "from pg_catalog.pg_settings" in asked
+    with ThreadPoolExecutor(4) as threads:
+        answers = threads.map(partial(said, home), asked)
+        told = [text for text, answer in zip(asked, answers, strict=True) if FOLDER in answer]
+    assert told == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("select current_setting('TimeZone') as a", "UTC"),
+        ("from query('select 41 + 1 as query')", "42"),
+        ("select count(*) from query_table('v_plays')", "("),
+        ("select 'duckdb_settings()' as pg_settings", "duckdb_settings"),
+        ("show tables", "v_plays"),
+        ("describe v_plays", "played_at"),
+    ],
+)
+def test_what_tells_no_path_may_be_asked(text: str, expected: str, home: Path) -> None:
+    """A name within a text is no name."""
+    answer = ask_sql(settings_of(home), text, now=NOW)
+    assert expected in f"{answer.columns} {answer.rows}"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("selec 1", 'syntax error at or near "selec" (line 1)'),
+        ("select track\nfrom v_plays\nwhere nothing", '"nothing" not found in FROM clause'),
+        ("from v_pays", "v_pays does not exist"),
+        ("select abs('a', 'b', 'c')", "'abs(STRING_LITERAL, STRING_LITERAL, STRING_LITERAL)'"),
+        ("select cast('a\n\x1bb' as integer)", "Could not convert string"),
+        (f"select cast('{'x' * 5000}' as integer)", "Could not convert string"),
+        (f"select {'y' * 5000} from v_plays", "yyyy…"),
+    ],
+)
+def test_an_error_of_duckdb_is_one_line_that_can_be_read(
+    text: str, expected: str, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Here, as a tool and on the terminal: no list of functions, no excerpt, no endless value."""
+    with pytest.raises(UsageError) as caught:
+        ask_sql(settings_of(home), text, now=NOW)
+    message = caught.value.message
+    assert expected in message
+    assert "\n" not in message
+    assert len(message) < 360
+    assert "Candidate functions" not in message
+    assert "LINE " not in message
+
+    from spotify_hist.faces.cli.main import run
+
+    assert run(["--home", str(home), "query", "sql", text]) == 2
+    printed = capsys.readouterr().err
+    assert printed.count("\n") == 1
+    assert printed[:-1].isprintable()
