@@ -20,8 +20,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FOLDER = "where-it-lies"
-NAMES = ("duckdb_databases()", "duckdb_settings()", "pragma_database_list", "pg_settings")
-HIDDEN_NAMES = [
+NAMES = (
+    "system.main.duckdb_databases()",
+    "system.duckdb_settings()",
+    "pragma_database_list",
+    "system.main.pragma_database_list",
+)
+REFUSED = [
     template.format(name=name)
     for name in NAMES
     for template in (
@@ -34,14 +39,13 @@ HIDDEN_NAMES = [
         "from query('from query(''from {name}'')')",
     )
 ] + [
-    "from system.main.\"duckdb_SETTINGS\"()",
-    "from 'duckdb_databases'",
-    "table pg_catalog.pg_settings",
+    'from "system"."main"."duckdb_SETTINGS"()',
+    "table system.main.duckdb_databases",
     "describe pragma_database_list",
-    "from query_table('pg_settings')",
-    "from query_table('pg_' || 'settings')",
-    "from query('from pg_' || 'settings')",
-    "from query(chr(102) || 'rom pg_settings')",
+    "from query_table('pragma_database_list')",
+    "from query_table('pragma_' || 'database_list')",
+    "from query('from pragma_' || 'database_list')",
+    "from query(chr(102) || 'rom pragma_database_list')",
     "select current_setting('allowed_paths')",
     "select current_setting('secret_directory')",
     "select 'allowed_paths'.current_setting()",
@@ -50,8 +54,22 @@ HIDDEN_NAMES = [
     "select [current_setting(name) for name in ['allowed_paths']]",
     "select list_transform(['allowed_paths'], lambda name: current_setting(name))",
     "from query('select current' || '_setting(''allowed_paths'')')",
-    "from json_execute_serialized_sql('{\"error\":false,\"statements\":[]}')",
-]  # fmt: skip
+    'from json_execute_serialized_sql(\'{"error":false,"statements":[]}\')',
+]
+WITHOUT = [
+    "from duckdb_databases()",
+    "from duckdb_databases",
+    "from main.duckdb_views",
+    "from temp.main.pg_settings",
+    "from pg_catalog.pg_settings",
+    "from 'duckdb_databases'",
+    "from query_table('duckdb_' || 'settings')",
+    "from query_table(['duckdb_databases'])",
+    "select * from duckdb_settings() where name like '%path%'",
+    "from query('from duckdb_databases()')",
+    "show databases",
+    "show all tables",
+]
 
 
 @pytest.fixture(scope="module")
@@ -71,12 +89,18 @@ def said(home: Path, text: str) -> str:
     return f"{answer.columns} {answer.rows}"
 
 
-@pytest.mark.parametrize("text", HIDDEN_NAMES)
+@pytest.mark.parametrize("text", REFUSED)
 def test_what_would_tell_a_path_is_refused(text: str, home: Path) -> None:
     """However it is named, nested or put together."""
     with pytest.raises(UsageError, match="not allowed here") as caught:
         ask_sql(settings_of(home), text, now=NOW)
     assert FOLDER not in caught.value.message
+
+
+@pytest.mark.parametrize("text", WITHOUT)
+def test_tables_of_duckdb_about_itself_tell_no_path(text: str, home: Path) -> None:
+    """They can be asked, and leave it out; or are refused."""
+    assert FOLDER not in said(home, text)
 
 
 def test_nothing_else_that_duckdb_offers_tells_a_path(home: Path) -> None:
@@ -107,6 +131,8 @@ def test_nothing_else_that_duckdb_offers_tells_a_path(home: Path) -> None:
         ("from query('select 41 + 1 as query')", "42"),
         ("select count(*) from query_table('v_plays')", "("),
         ("select 'duckdb_settings()' as pg_settings", "duckdb_settings"),
+        ("select value from duckdb_settings() where name = 'TimeZone'", "UTC"),
+        ("select database_name from duckdb_databases()", "history"),
         ("show tables", "v_plays"),
         ("describe v_plays", "played_at"),
     ],

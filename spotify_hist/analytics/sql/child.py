@@ -88,6 +88,7 @@ def _answer(request: Mapping[str, object], say: Say, flush: Callable[[], None]) 
         looked_at = Scope(listener.user_id, zone, now, kind="all")
         is_estimating = bool(notes.unknown_lengths(connection, looked_at))
         promised.make(connection, looked_at, wants_estimates=is_estimating)
+        statement.hide_paths(connection)
         walls.lock(connection, memory_mb=memory_mb, threads=threads)
         say(
             {

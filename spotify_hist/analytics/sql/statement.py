@@ -1,13 +1,15 @@
 """Owns what a foreign statement may be: one SELECT that does not ask where files lie.
 
 Never runs it, and is no wall: what a query can reach, `walls` decides. DuckDB resolves the path of
-the file it opens, and tells it to whoever asks; that is the one thing no wall keeps in.
+the file it opens, and tells it to whoever asks. `without_paths.sql` puts tables without paths in
+the place of its own, and what would go around those is refused here.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
@@ -21,10 +23,9 @@ if TYPE_CHECKING:
 
 ALONE: Final = "A query sees the history alone: no files, no network, no settings."
 
-# What tells the path of the open file, as a function or as a view.
-_TELLS_PATHS: Final = frozenset(
-    ("duckdb_databases", "pragma_database_list", "duckdb_settings", "pg_settings")
-)
+# What tells the path of the open file: always, or by its full name only.
+_TELLS_PATHS: Final = frozenset(("pragma_database_list",))
+_REPLACED: Final = frozenset(("duckdb_databases", "duckdb_settings"))
 _TELLS_A_SETTING: Final = "current_setting"
 _HARMLESS: Final = re.compile(
     r"timezone|calendar|threads|memory_limit|max_memory|schema", re.IGNORECASE
@@ -32,7 +33,7 @@ _HARMLESS: Final = re.compile(
 # What runs a text as SQL. A serialized statement cannot be looked into.
 _RUNS_TEXT: Final = frozenset(("query", "query_table"))
 _RUNS_SERIALIZED: Final = "json_execute_serialized_sql"
-_SUSPECTS: Final = (*_TELLS_PATHS, _TELLS_A_SETTING, "query", _RUNS_SERIALIZED)
+_SUSPECTS: Final = (*_TELLS_PATHS, *_REPLACED, _TELLS_A_SETTING, "query", _RUNS_SERIALIZED)
 _DEEPEST: Final = 5
 
 
@@ -66,6 +67,12 @@ def check(connection: Connection, text: str) -> None:
     _refuse_paths(connection, text, 0)
 
 
+def hide_paths(connection: Connection) -> None:
+    """Put what tells no path in the place of what would, for unqualified names."""
+    text = resources.files(__package__).joinpath("without_paths.sql").read_text(encoding="utf-8")
+    connection.execute(text)
+
+
 def _refuse_paths(connection: Connection, text: str, depth: int) -> None:
     """UsageError where the statement names what tells paths, by its parsed form."""
     # Names cannot be written in any other way; most statements need not be taken apart.
@@ -82,8 +89,10 @@ def _refuse_paths(connection: Connection, text: str, depth: int) -> None:
         raise _not_allowed("what DuckDB cannot take apart")
     for node in _nodes(parsed):
         names = {str(node.get(key)).lower() for key in ("function_name", "table_name")}
-        names.update(name.lower() for name in _path(node))
-        if found := names & {*_TELLS_PATHS, _RUNS_SERIALIZED}:
+        path = _path(node)
+        names.update(path)
+        refused = {*_TELLS_PATHS, _RUNS_SERIALIZED, *(_REPLACED if len(path) > 1 else ())}
+        if found := names & refused:
             raise _not_allowed(min(found))
         if _TELLS_A_SETTING in names and not _is_harmless(node):
             raise _not_allowed(_TELLS_A_SETTING)
@@ -116,7 +125,7 @@ def _literals(node: dict[str, Any]) -> list[str]:
 def _path(node: dict[str, Any]) -> list[str]:
     name = node.get("qualified_name")
     path = name.get("path") if isinstance(name, dict) else None
-    return [str(part) for part in path or ()]
+    return [str(part).lower() for part in path or ()]
 
 
 def _nodes(value: object) -> Iterator[dict[str, Any]]:
