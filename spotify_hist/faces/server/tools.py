@@ -5,10 +5,12 @@ Never opens the database and never speaks a protocol: HTTP, MCP and OpenAPI are 
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import errno
 import functools
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import anyio
@@ -32,6 +34,7 @@ from spotify_hist.faces.server.questions import FreeSql, Question
 from spotify_hist.faces.server.replies import Refusal
 from spotify_hist.faces.server.tool import Desk, tool_name
 from spotify_hist.faces.server.turns import Turns
+from spotify_hist.faces.server.visible import without_folders
 from spotify_hist.sources.spotify.vault import Vault, vault_of
 from spotify_hist.store import listeners
 from spotify_hist.store.database import Database
@@ -40,7 +43,6 @@ from spotify_hist.store.kept_open import KeptOpen
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
-    from pathlib import Path
 
     from spotify_hist.faces.server.resources import Resource
     from spotify_hist.faces.server.tool import Told, Tool
@@ -84,6 +86,7 @@ class Tools:
         self._remembered = remembered.Remembered(time.monotonic, self._database.stamp)
         self.caller: Callable[[], Caller] = lambda: ANYBODY
         self._courtesy = Courtesy(time.monotonic)
+        self._folders = _folders(settings)
         self._offer = settings.text("server.tools")
         if self._offer not in OFFERS:
             raise SettingsError(
@@ -127,7 +130,7 @@ class Tools:
         ask = functools.partial(self._ask, tool, given, caller)
         work = functools.partial(self._turns.work, ask)
         same = remembered.key(tool.name, given) if isinstance(tool, Question) else None
-        with anyio.move_on_after(self._timeout_s):
+        with anyio.move_on_after(self._timeout_s), self._naming_no_folder():
             return await (work() if same is None else self._remembered.answer(same, work))
         raise Temporary(
             f"The question took longer than {self._timeout_s:g} s and was given up.",
@@ -169,7 +172,19 @@ class Tools:
         listener = self.caller().listener
         # What tells of the history tells of everyone in it.
         database = self._database if listener is None else _Closed(self._database.path, listener)
-        return await self._turns.work(functools.partial(resource.read, database))
+        with self._naming_no_folder():
+            return await self._turns.work(functools.partial(resource.read, database))
+
+    @contextlib.contextmanager
+    def _naming_no_folder(self) -> Iterator[None]:
+        """What keeps a question from being answered, said without where this machine keeps things:
+        whoever asks may be anywhere, and sends on to others what they are told."""
+        try:
+            yield
+        except SpotifyHistError as error:
+            error.message = without_folders(error.message, self._folders)
+            error.hint = without_folders(error.hint, self._folders)
+            raise
 
     def now(self) -> datetime:
         """The present instant."""
@@ -195,6 +210,15 @@ class _Closed(Database):
         raise NotAllowed(
             f"This token is for the listener '{self._listener}' alone; this tells of everyone."
         )
+
+
+def _folders(settings: Settings) -> frozenset[Path]:
+    """Where this program keeps things, and the person at this machine theirs."""
+    told = [settings.data_dir, settings.config_dir, settings.watched, settings.scratch]
+    with contextlib.suppress(RuntimeError):  # nobody's home
+        told.append(Path.home())
+    every = (folder for each in told for folder in (each.absolute(), each.resolve()))
+    return frozenset(folder for folder in every if folder != folder.parent)
 
 
 @functools.cache

@@ -11,7 +11,11 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
 
 _ALWAYS: Final = (
     "\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f"
@@ -47,6 +51,14 @@ def quoted(text: str) -> str:
 def hides(text: str) -> bool:
     """Whether a reader would not see all of `text`."""
     return _HIDDEN.search(text) is not None
+
+
+def without_folders(text: str, folders: Iterable[Path]) -> str:
+    """`text` with the files in these folders called by their names within them."""
+    for folder in sorted(map(str, folders), key=len, reverse=True):
+        text = text.replace(f"{folder}/", "")
+        text = re.sub(rf"{re.escape(folder)}(?![\w.-])", "its folder", text)
+    return text
 
 
 def _escaped(found: re.Match[str]) -> str:
