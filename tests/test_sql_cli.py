@@ -55,6 +55,20 @@ def test_rows_are_written_in_every_format(
     assert told.err == ""
 
 
+@pytest.mark.parametrize("form", ["table", "markdown"])
+def test_a_heading_steers_no_terminal_and_breaks_no_line(
+    history: Path, capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    """SQL may name a column anything."""
+    text = 'select 1 as "Note: \x1b[31m\u202e a | b\nNote: c", 2 as "d\r\te"'
+    assert run(["query", "sql", text, "--format", form]) == 0
+    heading, *lines = capsys.readouterr().out.splitlines()
+    assert heading.isprintable()
+    assert len(lines) == {"table": 1, "markdown": 2}[form]
+    if form == "markdown":
+        assert heading == "| Note: \N{REPLACEMENT CHARACTER}\\[31m a \\| b Note: c | d  e |"
+
+
 def test_json_has_the_shape_of_every_answer(
     history: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -210,11 +210,12 @@ class Output:
             for row in chain([names], rows):
                 stdout.write(",".join(_csv_cell(shown(_flat(value))) for value in row) + "\n")
         else:
-            stdout.write("| " + " | ".join(names) + " |\n")
+            # SQL may name a column anything.
+            headings = (name if name.isidentifier() else _in_markdown(name) for name in names)
+            stdout.write("| " + " | ".join(headings) + " |\n")
             stdout.write("|" + " --- |" * len(names) + "\n")
             for row in rows:
-                cells = (_MARKDOWN.sub(r"\\\1", printable(_flat(value))) for value in row)
-                stdout.write("| " + " | ".join(cells) + " |\n")
+                stdout.write("| " + " | ".join(map(_in_markdown, row)) + " |\n")
         stdout.flush()
 
     def mapping(self, values: Mapping[str, object]) -> None:
@@ -309,6 +310,10 @@ def _flat(value: object) -> str:
     if isinstance(value, dict):
         return json.dumps(value, ensure_ascii=False, default=str)
     return str(value)
+
+
+def _in_markdown(value: object) -> str:
+    return _MARKDOWN.sub(r"\\\1", printable(_flat(value)))
 
 
 def _csv_cell(text: str) -> str:

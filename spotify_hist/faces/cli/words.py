@@ -9,6 +9,8 @@ import json
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
+from spotify_hist.faces.cli.text import printable
+
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
@@ -32,10 +34,10 @@ def measure(name: str) -> Measure:
 
 
 def heading(name: str) -> str:
-    """The column `name` as a person reads it."""
+    """The column `name` as a person reads it; SQL may give it any."""
     if name in _LISTENED:
         return "listened"
-    return name.removesuffix("_at").removesuffix("_ms").replace("_", " ")
+    return printable(name).removesuffix("_at").removesuffix("_ms").replace("_", " ")
 
 
 def cell(column: Column, value: object, zone: ZoneInfo) -> str:
