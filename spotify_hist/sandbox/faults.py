@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from spotify_hist.sandbox.wire import Answer, json_answer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 # The texts of FACTS 4.4 and 1.5, for use as `body` of `Sandbox.fail`.
 NOT_REGISTERED = "User not registered in the Developer Dashboard"
@@ -43,7 +43,8 @@ _MESSAGES = {
 class Fault:
     """Requests under `prefix` get `answer` for `times` times, after `skip` that go well.
 
-    `hold_s` seconds pass before the answer.
+    `hold_s` seconds pass before the answer. With `change` the answer is the true one, its body
+    changed on the way.
     """
 
     prefix: str
@@ -51,6 +52,15 @@ class Fault:
     times: int
     skip: int = 0
     hold_s: float = 0.0
+    change: Callable[[bytes], bytes] | None = None
+
+    def met(self, ask: Callable[[], Answer]) -> Answer:
+        """What a request gets that meets this fault; `ask` gives the true answer."""
+        if self.change is None:
+            return self.answer
+        true = ask()
+        is_good = true.status == HTTPStatus.OK
+        return replace(true, body=self.change(true.body)) if is_good else true
 
 
 @dataclass(slots=True)

@@ -23,7 +23,7 @@ from spotify_hist.sandbox.webapi import WebApi
 from spotify_hist.sandbox.wire import Answer, Request, Server
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from datetime import datetime
     from types import TracebackType
 
@@ -195,6 +195,10 @@ class Sandbox:
         answer = failing_answer(status, headers=headers, body=body, truncated=truncated)
         self.faults.add(Fault(path_prefix, answer, times, skip, hold_s))
 
+    def change(self, path_prefix: str, change: Callable[[bytes], bytes]) -> None:
+        """Change the body of the next good answer under `path_prefix` on its way."""
+        self.faults.add(Fault(path_prefix, failing_answer(200), 1, change=change))
+
     def _seconds(self) -> float:
         """The clock of tokens and limits."""
         return to_ms(self.now) / 1000 if self._simulated_time else time.monotonic()
@@ -209,7 +213,9 @@ class Sandbox:
         if fault is not None:
             self._closing.wait(fault.hold_s)
         with self._lock:
-            answer = fault.answer if fault is not None else self._answer(request)
+            answer = (
+                self._answer(request) if fault is None else fault.met(lambda: self._answer(request))
+            )
             self.statuses[answer.status] += 1
         return answer
 
