@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from spotify_hist.store.database import Database
 
 _LOST = "Plays are being lost meanwhile."
+_BY_HAND = (
+    "See in a browser whether this machine reaches Spotify, and whether there is a newer "
+    "spotify-hist."
+)
 _STUCK = (
     "It seems to hang: find it with 'ps -ef | grep spotify-hist' and end it; nothing is lost by "
     "that, and the next run goes on."
@@ -116,7 +120,8 @@ def in_words(user: str, outage: Outage, now: datetime) -> str:
 
 def next_step(outage: Outage) -> str:
     """What to do about an outage, and what it costs."""
-    return f"{outage.hint} {_LOST}" if outage.is_lossy else outage.hint
+    hint = _BY_HAND if outage.hint == Temporary.hint else outage.hint
+    return f"{hint} {_LOST}" if outage.is_lossy else hint
 
 
 def recovery(user: str, outage: Outage) -> str:
