@@ -77,9 +77,9 @@ def room(monkeypatch: pytest.MonkeyPatch, free_mb: float, free_files: int | None
     monkeypatch.setattr("spotify_hist.collect.disk_space.disks", lambda *_: (disk,))
 
 
-def fail(hours: int, account: Account = ADA) -> None:
-    """Each hour a run has failed, the last of them an hour ago."""
-    for hour in range(hours, 0, -1):
+def fail(hours: int, account: Account = ADA, until: int = 1) -> None:
+    """Each hour a run has failed, the last of them an hour ago, or so many."""
+    for hour in range(hours, until - 1, -1):
         at = NOW - hour * HOUR
         Outages(load()).failed(account.account_id, Offline("No network."), at)
 
@@ -146,6 +146,16 @@ def test_runs_that_fail_are_told_with_since_when_and_why(well: Database, cli: Cl
     fail(26)
     assert checked(cli) == (7, ["not_collected"])
     assert "No network." in cli("status", "--check").out
+
+
+def test_a_timer_that_stopped_after_failures_is_what_to_look_at(well: Database, cli: Cli) -> None:
+    """Failures of the day before yesterday say little of today."""
+    polled(well, NOW - 61 * HOUR)
+    fail(60, until=30)
+    assert checked(cli) == (7, ["not_collected"])
+    for arguments in (["status", "--check"], ["status"]):
+        said = " ".join(cli(*arguments).out.split())
+        assert "heck the timer that runs 'spotify-hist sync'" in said
 
 
 def test_what_strikes_several_listeners_is_said_once(well: Database, cli: Cli) -> None:

@@ -9,14 +9,12 @@ from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
 
 from spotify_hist.collect import checks, trouble
-from spotify_hist.collect.bodies import in_words
 from spotify_hist.collect.logins import warning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from spotify_hist.collect.spool import SetAside
     from spotify_hist.collect.status import ListenerStatus, Status
     from spotify_hist.settings import Settings
 
@@ -45,7 +43,7 @@ def next_steps(status: Status, settings: Settings, now: datetime) -> list[str]:
             if problem.code in _AS_CHECKED
         ),
         *_about_logins(status),
-        *_about_what_waits(status, settings),
+        *_about_what_waits(status, settings, now),
         *_about_outages(status, now),
         *_about_polls(status, now),
         *_about_gaps(status),
@@ -81,11 +79,11 @@ def _about_logins(status: Status) -> Iterator[str]:
     yield from warnings(status)
 
 
-def _about_what_waits(status: Status, settings: Settings) -> Iterator[str]:
+def _about_what_waits(status: Status, settings: Settings, now: datetime) -> Iterator[str]:
     if status.pages_waiting:
         yield f"Store {_counted(status.pages_waiting, 'fetched page')}: 'spotify-hist sync'."
-    if status.pages_failed:
-        yield _about_unreadable(status.set_aside, settings)
+    snapshot = checks.Snapshot(status, settings, now)
+    yield from (problem.in_words() for problem in checks.pages_are_understood(snapshot))
     if status.archives_waiting:
         yield (
             f"Import {_counted(status.archives_waiting, 'archive')} in {settings.watched}: "
@@ -101,7 +99,9 @@ def _about_what_waits(status: Status, settings: Settings) -> Iterator[str]:
 
 def _about_outages(status: Status, now: datetime) -> Iterator[str]:
     for each in status.listeners:
-        if each.outage is not None and _is_late(each, now) and _is_collected(each, status):
+        if not _is_collected(each, status) or not _is_late(each, now):
+            continue
+        if each.outage is not None and each.outage.is_going_on(now, LATE):
             words = trouble.in_words(each.name, each.outage, now)
             yield f"{words} {trouble.next_step(each.outage)}".rstrip()
 
@@ -110,21 +110,12 @@ def _is_late(listener: ListenerStatus, now: datetime) -> bool:
     return listener.polled_at is None or now - listener.polled_at > LATE
 
 
-def _about_unreadable(set_aside: SetAside, settings: Settings) -> str:
-    items, pages = set_aside.items, _counted(set_aside.pages, "fetched page")
-    what = f"{_counted(items, 'play')} in {pages}" if items else pages
-    return (
-        f"{what} could not be understood: {in_words(set_aside.reasons)}. Nothing is lost: see "
-        f"{settings.spool / 'failed'}. A newer version takes in what it can read by itself; "
-        "upgrade, or please report it."
-    )
-
-
 def _about_polls(status: Status, now: datetime) -> Iterator[str]:
     if "plays" in status.not_before:
         return  # no poll is due before that
     for each in status.listeners:
-        if each.outage is not None or not _is_collected(each, status):
+        is_failing = each.outage is not None and each.outage.is_going_on(now, LATE)
+        if is_failing or not _is_collected(each, status):
             continue
         if each.polled_at is None:
             yield (

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from spotify_hist.collect import trouble
+from spotify_hist.collect.bodies import in_words
 from spotify_hist.errors import ExitCode, SpotifyHistError, VaultError
 from spotify_hist.sources.spotify.limits import duration
 
@@ -138,7 +139,7 @@ def plays_are_collected(snapshot: Snapshot) -> Iterator[Problem]:
         is_failing = outage is not None and outage.lasted_s >= snapshot.patience.total_seconds()
         if not (is_failing or _is_late(each, each.login, snapshot)):
             continue
-        if outage is not None:
+        if outage is not None and outage.is_going_on(snapshot.now, snapshot.patience):
             words = trouble.in_words(each.name, outage, snapshot.now)
             yield Problem("not_collected", words, trouble.next_step(outage))
             continue
@@ -164,13 +165,15 @@ def _is_late(listener: ListenerStatus, login: LoginState, snapshot: Snapshot) ->
 
 def pages_are_understood(snapshot: Snapshot) -> Iterator[Problem]:
     """Nothing that Spotify told lies aside because it could not be read."""
-    count = snapshot.status.pages_failed
-    if count:
+    found = snapshot.status.set_aside
+    if found.pages:
+        pages = _counted(found.pages, "fetched page")
+        what = f"{_counted(found.items, 'play')} in {pages}" if found.items else pages
         yield Problem(
             "failed_pages",
-            f"{_counted(count, 'fetched page')} could not be understood.",
-            f"Nothing is lost: see {snapshot.settings.spool / 'failed'}. Upgrade, or please report "
-            "it.",
+            f"{what} could not be understood: {in_words(found.reasons)}.",
+            f"Nothing is lost: see {snapshot.settings.spool / 'failed'}. A newer version takes in "
+            "what it can read by itself; upgrade, or please report it.",
         )
 
 

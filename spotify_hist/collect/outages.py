@@ -41,6 +41,10 @@ class Outage:
     hint: str
     is_lossy: bool = True
 
+    def is_going_on(self, now: datetime, span: timedelta) -> bool:
+        """Whether a run has failed within the last `span`; else none may run at all."""
+        return now - self.last <= span
+
 
 class Outages:
     """The outages of this home, each in a file of its own.
