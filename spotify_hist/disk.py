@@ -67,3 +67,15 @@ def free_bytes(directory: Path) -> int:
     """What this user may still write to the disk of a directory. Raises OSError."""
     found = os.statvfs(directory)
     return found.f_bavail * found.f_frsize
+
+
+def unusable_name(path: Path) -> str | None:
+    """Why DuckDB cannot make files at a path of this name, or None."""
+    text = str(path)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "its name is not valid UTF-8"
+    # DuckDB reads what follows a question mark as options, and a backslash as a slash.
+    mark = next((mark for mark in "?\\" if mark in text), None)
+    return None if mark is None else f"its name has a {mark} in it"

@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spotify_hist import system_zone
+from spotify_hist import config_file as config_file_module
+from spotify_hist import system_zone, warn
+from spotify_hist.disk import unusable_name
 from spotify_hist.errors import SettingsError
 from spotify_hist.system_zone import Zone, is_zone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 PREFIX = "SPOTIFY_HIST_"
 Value = str | int | float | bool
@@ -242,7 +244,8 @@ def load(home: str | Path | None = None, environ: Mapping[str, str] | None = Non
     env = os.environ if environ is None else environ
     config_dir, data_dir = _directories(home, env)
     config_file = config_dir / "config.toml"
-    from_file = _read_toml(config_file)
+    from_file = _known(config_file, config_file_module.read(config_file))
+    _warn_of_unknown(env)
     values: dict[str, Value | None] = {}
     origins: dict[str, str] = {}
     for option in OPTIONS:
@@ -259,41 +262,53 @@ def _directories(home: str | Path | None, env: Mapping[str, str]) -> tuple[Path,
             raise SettingsError(
                 f"There is no user whose home {chosen} could be.", hint="Give the whole path."
             ) from None
-        return path, path
+        return _usable(path), path
     import platformdirs
 
     return (
         Path(platformdirs.user_config_dir("spotify-hist")),
-        Path(platformdirs.user_data_dir("spotify-hist")),
+        _usable(Path(platformdirs.user_data_dir("spotify-hist"))),
     )
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
-    """config.toml flattened to `section.name` keys; {} where there is no file."""
-    try:
-        with path.open("rb") as file:
-            import tomllib
-
-            tree = tomllib.load(file)
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:  # of what is no TOML, or no UTF-8
+def _usable(directory: Path) -> Path:
+    """The same directory. Raises SettingsError for a name that DuckDB cannot make files under."""
+    why = unusable_name(directory)
+    if why is not None:
         raise SettingsError(
-            f"Cannot read {path}: {error}", hint="Mend or remove that file."
-        ) from None
-    flat: dict[str, Any] = {}
-    for name, value in tree.items():
-        if isinstance(value, dict):
-            flat.update({f"{name}.{key}": inner for key, inner in value.items()})
-        else:
-            flat[name] = value
-    unknown = sorted(set(flat) - set(_BY_KEY))
+            f"The history cannot be kept in {directory}: {why}.",
+            hint="Set SPOTIFY_HIST_HOME to a directory of another name.",
+        )
+    return directory
+
+
+def _known(path: Path, from_file: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What config.toml says. Raises SettingsError for a key that is no setting."""
+    unknown = sorted(set(from_file) - set(_BY_KEY))
     if unknown:
         raise SettingsError(
             f"{path} has an unknown setting: {unknown[0]}",
-            hint="Known settings: " + ", ".join(_BY_KEY) + ".",
+            hint=_nearest(unknown[0], _BY_KEY) or "Known settings: " + ", ".join(_BY_KEY) + ".",
         )
-    return flat
+    return from_file
+
+
+def _warn_of_unknown(env: Mapping[str, str]) -> None:
+    """Name variables with our prefix that nothing reads: they were meant to do something."""
+    known = {"HOME", *(option.variable.removeprefix(PREFIX) for option in OPTIONS)}
+    known |= {f"{option.key.upper()}_FILE" for option in OPTIONS if option.secret}
+    for variable in sorted(env):
+        name = variable.removeprefix(PREFIX)
+        if name != variable and name not in known:
+            hint = _nearest(name, sorted(known), PREFIX) or "The README lists the settings."
+            warn.once(f"The variable {variable} is no setting. {hint}")
+
+
+def _nearest(name: str, known: Iterable[str], prefix: str = "") -> str:
+    import difflib
+
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"Did you mean {prefix}{close[0]}?" if close else ""
 
 
 def _resolve(

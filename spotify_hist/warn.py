@@ -16,8 +16,12 @@ _listeners: list[Callable[[str], object]] = []
 
 def listen(listener: Callable[[str], object]) -> None:
     """Hear every warning from now on, in place of whoever listened before."""
-    _said.clear()
     _listeners[:] = [listener]
+
+
+def forget() -> None:
+    """Say everything again once: another run begins, in the same process."""
+    _said.clear()
 
 
 def once(text: str) -> None:

@@ -78,6 +78,7 @@ def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     for name in NAMES:
         monkeypatch.delenv(name, raising=False)
     heard: list[str] = []
+    warn.forget()
     warn.listen(heard.append)
     return heard
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spotify_hist import warn
 from spotify_hist.errors import ExitCode, SettingsError
 from spotify_hist.settings import OPTIONS, Option, Settings, load, system_timezone
 
@@ -308,3 +309,61 @@ def test_the_environment_is_that_of_the_process_unless_given(
     assert load().text("client_id") == "abc"
     assert load().data_dir == home
     assert system_timezone() == os.environ["TZ"]
+
+
+def test_a_misspelt_variable_is_named_with_what_was_meant(tmp_path: Path) -> None:
+    """Each once in a run; secrets as files and other programs' variables are nobody's slip."""
+    heard: list[str] = []
+    warn.forget()
+    warn.listen(heard.append)
+    variables = {
+        "SPOTIFY_HIST_DATABSE_WAIT_S": "3",
+        "SPOTIFY_HIST_CLIENT_ID_FILE": "x",
+        "SPOTIFY_HIST_BLORP": "1",
+        "SPOTIFY_HIST_HOME": str(tmp_path),
+        "SPOTIFY_HIST_TIMEZONE": "UTC",
+        "SPOTIFY_HIST_TOKEN_KEY_FILE": "",
+        "SPOTIFY_HISTORY": "a",
+        "_SPOTIFY_HIST_COMPLETE": "bash_source",
+    }
+    for _ in range(2):
+        load(tmp_path, variables)
+    assert [text.split()[2] for text in heard] == [
+        "SPOTIFY_HIST_BLORP",
+        "SPOTIFY_HIST_CLIENT_ID_FILE",
+        "SPOTIFY_HIST_DATABSE_WAIT_S",
+    ]
+    assert heard[0].endswith("is no setting. The README lists the settings.")
+    assert heard[1].endswith("Did you mean SPOTIFY_HIST_CLIENT_ID?")
+    assert heard[2].endswith("Did you mean SPOTIFY_HIST_DATABASE_WAIT_S?")
+
+
+def test_an_unknown_key_is_named_with_what_was_meant(tmp_path: Path) -> None:
+    """Where nothing is like it, every setting is listed."""
+    written(tmp_path, "[database]\nwait = 3\n")
+    assert refusal(tmp_path).hint == "Did you mean database.wait_s?"
+
+
+def test_a_mark_in_front_is_no_part_of_the_file(tmp_path: Path) -> None:
+    """Editors on Windows put it there."""
+    (tmp_path / "config.toml").write_bytes(b"\xef\xbb\xbftimezone = 'UTC'\n")
+    assert load(tmp_path, {}).text("timezone") == "UTC"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_another_encoding_is_refused_in_words(encoding: str, tmp_path: Path) -> None:
+    """Notepad calls it Unicode."""
+    (tmp_path / "config.toml").write_bytes("timezone = 'UTC'\n".encode(encoding))
+    assert "is not saved as UTF-8" in refusal(tmp_path).message
+
+
+def test_a_file_nested_beyond_measure_is_refused_in_words(tmp_path: Path) -> None:
+    """tomllib gives up with an error of Python's own."""
+    written(tmp_path, f"x = {'[' * 5_000}{']' * 5_000}\n")
+    assert "nested too deep" in refusal(tmp_path).message
+
+
+def test_a_pipe_in_the_place_of_the_file_is_not_waited_at(tmp_path: Path) -> None:
+    """Nobody might ever write to it."""
+    os.mkfifo(tmp_path / "config.toml")
+    assert "it is no file" in refusal(tmp_path).message

@@ -6,6 +6,7 @@ scratch database of an import, never in the history.
 
 from __future__ import annotations
 
+import glob
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -48,7 +49,8 @@ def key_files(connection: Connection, files: Sequence[BulkFile], user_id: int) -
     read = _step("read").replace("{keys}", records.keyed_rows(_step("counted")))
     parameters = {
         "user_id": user_id,
-        "paths": [str(file.path) for file in files],
+        # DuckDB takes a path for a pattern, and a folder may be called like one.
+        "paths": [glob.escape(str(file.path)) for file in files],
         "file_ids": file_ids,
     }
     try:

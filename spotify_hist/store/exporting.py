@@ -5,6 +5,7 @@ Never changes the history, and leaves no half-written file.
 
 from __future__ import annotations
 
+import glob
 import zipfile
 from dataclasses import asdict, dataclass, field
 from itertools import groupby
@@ -135,7 +136,9 @@ def _write(connection: Connection, rows: str, ending: str, path: Path) -> None:
     """
     file = _escaped(path)
     connection.execute(_step(f"write_{ending}", rows=rows, file=file))
-    written = _sums(connection, _step(f"read_{ending}", file=file))
+    # DuckDB takes a path to read for a pattern, and a folder may be called like one.
+    pattern = glob.escape(str(path)).replace("'", "''")
+    written = _sums(connection, _step(f"read_{ending}", file=pattern))
     if written != _sums(connection, rows):
         raise _not_written(path)
 

@@ -120,7 +120,7 @@ def _made_before(directory: Path) -> set[str]:
     try:
         told = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
         names = {str(name) for name in told["files"]}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return set()
     return {name for name in names if not Path(name).is_absolute() and ".." not in Path(name).parts}
 

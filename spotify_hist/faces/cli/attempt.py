@@ -12,7 +12,7 @@ import time
 import webbrowser
 from typing import TYPE_CHECKING
 
-from spotify_hist.errors import LoginNeeded, SettingsError
+from spotify_hist.errors import LoginNeeded, SettingsError, UsageError
 from spotify_hist.private_files import umask_at_start
 
 if TYPE_CHECKING:
@@ -35,10 +35,12 @@ def log_in(
     *,
     port: int = 0,
     reads_stdin: bool = False,
+    needs_stdin: bool = False,
     is_live: bool = False,
 ) -> Token:
     """One login: show the link, wait for the browser or the pasted address, keep the token.
 
+    `needs_stdin`: no browser is opened here, so that nothing on stdin is nobody there at all.
     `is_live` asks for the rights of the live tools too.
 
     Raises LoginNeeded, Forbidden, SettingsError, UsageError and Temporary errors.
@@ -61,7 +63,8 @@ def log_in(
         scopes = oauth.SCOPES + (oauth.LIVE_SCOPES if is_live else ())
         attempt = oauth.Login.start(accounts_url, client_id, server.redirect_uri, scopes)
         show(attempt.url)
-        code = _await_code(app, attempt, server, reads_stdin=reads_stdin)
+        stdin = _stdin() if reads_stdin else None
+        code = _await_code(app, attempt, server, stdin, needs_stdin=needs_stdin)
     return client.login(app.settings, app.vault, attempt, code, lambda: app.now().timestamp())
 
 
@@ -78,10 +81,11 @@ def open_browser(url: str) -> bool:
         return has_window and browser.open(url)
 
 
-def _await_code(app: App, attempt: Login, server: LoopbackServer, *, reads_stdin: bool) -> str:
+def _await_code(
+    app: App, attempt: Login, server: LoopbackServer, stdin: int | None, *, needs_stdin: bool
+) -> str:
     """The code, from the browser or from a pasted address, whichever comes first."""
     deadline = time.monotonic() + _PATIENCE_S
-    stdin = _stdin() if reads_stdin else None
     pasted = ""
     while time.monotonic() < deadline:
         arrived = server.wait(_GLANCE_S)
@@ -99,6 +103,12 @@ def _await_code(app: App, attempt: Login, server: LoopbackServer, *, reads_stdin
             stdin = None
         if pasted.strip() and (is_end or pasted.endswith("\n")):
             return attempt.code_from(pasted)
+        if is_end and needs_stdin:
+            raise UsageError(
+                "Nobody is here to log in: there is no terminal, and nothing on standard input.",
+                hint="Run 'spotify-hist auth login --no-browser' in a terminal; in a container, "
+                "with an interactive one (docker run -it).",
+            )
     raise LoginNeeded(
         f"Nobody answered the login link for {_PATIENCE_S / 60:g} minutes.",
         hint="If Spotify showed an error instead of a question, compare the client id "

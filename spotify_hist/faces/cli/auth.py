@@ -76,7 +76,7 @@ def login(app: App, no_browser: bool, port: int, live: bool) -> None:
         if not no_browser:
             open_browser(url)
 
-    token = log_in(app, show, port=port, reads_stdin=True, is_live=live)
+    token = log_in(app, show, port=port, reads_stdin=True, needs_stdin=no_browser, is_live=live)
     name = token.account.display_name or token.account.spotify_id or token.account.account_id
     app.out.note(
         f"Logged in as {name}{_as_listener(app, token)}. The login lasts until "

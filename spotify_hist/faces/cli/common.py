@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 import click
 
 from spotify_hist.faces.cli.context import App
+from spotify_hist.faces.cli.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+_PATHS = ("DIR", "FILE")
 
 
 def _name_user(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
@@ -37,6 +40,7 @@ def _options() -> tuple[click.Option, ...]:
         click.Option(
             ["--user", "common_user"],
             metavar="NAME",
+            type=Text(),
             expose_value=False,
             callback=_name_user,
             help="The listener, where several share the history.",
@@ -58,6 +62,31 @@ def _options() -> tuple[click.Option, ...]:
     )
 
 
+class Text(click.ParamType[str]):
+    """Text that can be looked up, kept and shown: no bytes that are not UTF-8."""
+
+    name = "text"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        """The text as it is."""
+        text = str(value)
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            self.fail(f"'{printable(text)}' is not valid UTF-8.", param, ctx)
+        return text
+
+
+def _take_text(param: click.Parameter) -> None:
+    """Let a parameter take nothing that is not UTF-8, but for the paths of files."""
+    if type(param.type) is type(click.STRING) and param.metavar not in _PATHS:
+        if param.metavar is None and isinstance(param, click.Option):
+            param.metavar = "TEXT"
+        param.type = Text()
+
+
 def with_common_options(command: click.Command) -> click.Command:
     """The command, and those in it, with the common options beside its own.
 
@@ -66,6 +95,8 @@ def with_common_options(command: click.Command) -> click.Command:
     if any(param.name == "common_quiet" for param in command.params):
         return command
     own = {text for param in command.params for text in param.opts}
+    for param in command.params:
+        _take_text(param)
     command.params += [option for option in _options() if not own & set(option.opts)]
     if isinstance(command, click.Group):
         for each in command.commands.values():

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from spotify_hist.disk import unusable_name
+from spotify_hist.errors import UsageError
 from spotify_hist.faces.cli.listing import counted
 
 if TYPE_CHECKING:
     from spotify_hist.faces.cli.context import App
     from spotify_hist.store.exporting import Form
 
+_OTHER_NAME = "Give a directory of another name."
 _FORMS = ("parquet", "csv", "ndjson", "listenbrainz", "duckdb")
 _WORDS = {"records": "record", "plays": "play", "listens": "listen"}
 _REASONS = {
@@ -54,6 +57,12 @@ def export(app: App, directory: Path, form: str, force: bool, as_json: bool) -> 
     """
     from spotify_hist.store import exporting
 
+    try:
+        why = unusable_name(directory.expanduser().absolute())
+    except RuntimeError:
+        why = "there is no user of that name"
+    if why is not None:
+        raise UsageError(f"Nothing can be exported to {directory}: {why}.", hint=_OTHER_NAME)
     done = exporting.export(
         app.database,
         directory,

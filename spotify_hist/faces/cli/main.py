@@ -16,7 +16,7 @@ from typing import NoReturn
 
 import click
 
-from spotify_hist import __version__, interrupts
+from spotify_hist import __version__, interrupts, warn
 from spotify_hist.errors import (
     BadInput,
     ExitCode,
@@ -165,6 +165,7 @@ def run(arguments: list[str]) -> int:
     stopped = Interrupted("Stopped. Nothing is half done.", hint="Run it again to go on.")
     said = json.dumps({"error": stopped.as_dict()})
     lost.clear()
+    warn.forget()
     try:
         interrupts.begin(said if log_json or as_json else f"{stopped.message} {stopped.hint}")
         return _code(out, arguments, as_json=as_json)
@@ -227,7 +228,10 @@ def _as_ours(error: Exception) -> SpotifyHistError | None:
         if isinstance(error, click.UsageError) and error.ctx is not None:
             hint = f"See '{error.ctx.command_path} --help'."
         if isinstance(error, click.NoSuchOption) and error.option_name in _IN_FRONT:
-            hint = f"It goes in front of the command: 'spotify-hist {error.option_name} …'."
+            return UsageError(
+                f"{error.option_name} goes in front of the command.",
+                hint=f"Such as 'spotify-hist {error.option_name} … status'.",
+            )
         return UsageError(error.format_message(), hint=hint)
     if isinstance(error, MemoryError):
         return BadInput("There is not memory enough for this.", hint="Close other programs.")

@@ -173,7 +173,7 @@ class TokenFile:
             return ()
         try:
             return tuple(map(_from_json, json.loads(raw)["tokens"]))
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise _unusable(self._path, "it is damaged") from None
 
     def _write(self, tokens: tuple[Token, ...]) -> None:
@@ -186,7 +186,7 @@ class TokenFile:
         try:
             told = json.loads(raw or b"{}")
             return {str(key): date.fromisoformat(day) for key, day in told.items()}
-        except (ValueError, TypeError, AttributeError):
+        except (ValueError, TypeError, AttributeError, RecursionError):
             return {}
 
 

@@ -99,6 +99,11 @@ def inspect(path: Path, caps: Caps) -> Inventory:
     return Inventory(tuple(members), tuple(ignored))
 
 
+def _kept(name: str) -> str:
+    """A name as the history can keep it: bytes that are no UTF-8 are written as their numbers."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 class _Search:
     """What has been found so far; archives in an archive or folder are looked into, one deep."""
 
@@ -139,7 +144,9 @@ class _Search:
             if (nth := self._times[package, name]) > 1:
                 package, name = f"{package}#{nth}", f"{name} #{nth}"
             self.members.append(
-                Member(name, package, detected, entry.size, entry.opener, entry.packed_sha256)
+                Member(
+                    name, _kept(package), detected, entry.size, entry.opener, entry.packed_sha256
+                )
             )
 
     def _look_into(self, entry: Entry, name: str, place: str) -> None:
@@ -251,7 +258,7 @@ def _single(path: Path) -> Member:
     if detected is None:
         raise not_history if _is_like_history(path) else _neither(path)
     package = f"{path.resolve().parent}/{formats.copy_mark(path.name)}"
-    return Member(shown(path.name), package, detected, path.stat().st_size, opener)
+    return Member(shown(path.name), _kept(package), detected, path.stat().st_size, opener)
 
 
 def _is_like_history(path: Path) -> bool:
