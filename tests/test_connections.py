@@ -262,9 +262,9 @@ def test_others_are_answered_while_many_connections_are_held(
             with contextlib.suppress(OSError):  # it is closed already
                 connection.sendall(sent)
         for _ in range(3):
-            assert httpx.get(f"{url}/healthz", timeout=5).status_code == 200
+            assert httpx.get(f"{url}/healthz", timeout=10).status_code == 200
             asked = {"sql": "select count(*) as plays from v_plays"}
-            answer = httpx.post(f"{url}/tools/query_sql", json=asked, timeout=5)
+            answer = httpx.post(f"{url}/tools/query_sql", json=asked, timeout=10)
             assert answer.status_code == 200, answer.text
-            assert httpx.post(f"{url}/tools/recent", timeout=5).status_code == 200
+            assert httpx.post(f"{url}/tools/recent", timeout=10).status_code == 200
         assert process.poll() is None

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_MOST, _FEWEST = 1000, 16
+_MOST, _FEWEST = 1000, 8
 # What answering takes beside the connections: the history, the gate, the pipes of free SQL.
 _RESERVE = 32
 _SLOWEST = 16 * 1024  # bytes of an answer taken in a second
