@@ -73,7 +73,8 @@ class SyncStatus(_Work):
 
     def output_schema(self) -> dict[str, object]:
         lists = {name: {"type": "array"} for name in ("listeners", "disks", "problems")}
-        objects = dict.fromkeys(("gaps", "not_before", "database", "spool", "archives"), _OBJECT)
+        names = ("gaps", "not_before", "database", "spool", "unreadable", "archives")
+        objects = dict.fromkeys(names, _OBJECT)
         texts = dict.fromkeys(("warnings", "next_steps"), _TEXTS)
         return closed({**lists, **objects, "last_failure": _OBJECT, **texts})
 
