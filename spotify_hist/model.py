@@ -148,6 +148,13 @@ def local_id(*parts: str | None) -> str:
     return "local:" + hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
+def well_formed(text: str) -> str:
+    """`text` without NUL, and with U+FFFD for lone surrogates, which no UTF-8 and so no file and no
+    database can hold: JSON may have them, as from half an emoji."""
+    whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return whole.replace("\0", "")
+
+
 def iso(moment: datetime) -> str:
     """An instant as every JSON answer shows it: ISO 8601, UTC, milliseconds, `Z` (DESIGN 7)."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -644,6 +644,11 @@ def test_an_unknown_id_is_told_apart_from_trouble(config: settings.Settings, vau
         ({"id": "ada", "display_name": None, "new": {"x": 1}}, Account("ada", "ada", None)),
         ({"account_id": "a"}, Account("a", None, None)),
         ({"account_id": "", "id": "ada"}, Account("ada", "ada", None)),
+        (
+            {"id": "a\ud800", "display_name": "\ud83d x\0"},
+            Account("a\ufffd", "a\ufffd", "\ufffd x"),
+        ),
+        ({"account_id": "\0", "id": "ada"}, Account("ada", "ada", None)),
         ({"display_name": "Ada", "id": 5}, None),
     ],
 )

@@ -67,6 +67,15 @@ def test_a_saved_token_comes_back_whole(tmp_path: Path) -> None:
     assert Vault(tmp_path / "vault", KEY).load("acc-1") == token
 
 
+def test_a_name_that_no_file_can_hold_is_mended_on_the_way_in(tmp_path: Path) -> None:
+    """Half an emoji, as JSON may have it: the history could not take it, either."""
+    account = Account("acc-1", "ada\udfff", "\ud83d x")
+    Vault(tmp_path, KEY).save(replace(make_token(), account=account))
+    loaded = Vault(tmp_path, KEY).load("acc-1")
+    assert loaded is not None
+    assert loaded.account == Account("acc-1", "ada\ufffd", "\ufffd x")
+
+
 def test_an_empty_vault_has_no_tokens_and_makes_no_directory(tmp_path: Path) -> None:
     """Asking is no reason to create anything."""
     vault = Vault(tmp_path / "vault", None)

@@ -10,11 +10,10 @@ import math
 from operator import itemgetter
 from typing import Final
 
-from spotify_hist.model import Kind, Record, Rejected, Source
+from spotify_hist.model import Kind, Record, Rejected, Source, well_formed
 from spotify_hist.normalise.values import (
     MisfitError,
     Object,
-    cleaned,
     instant,
     listened,
     minute,
@@ -157,7 +156,7 @@ def _private(raw: Object) -> str | None:
         if value is None:
             continue
         if isinstance(value, str):
-            kept[key] = cleaned(value)
+            kept[key] = well_formed(value)
         elif isinstance(value, (int, float)) and math.isfinite(value):
             kept[key] = value
         else:

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, cast
 
+from spotify_hist.model import well_formed
+
 Object = Mapping[str, object]
 
 LONGEST_MS: Final = 7 * 86_400_000
@@ -132,7 +134,7 @@ def texts(values: tuple[object, ...], keys: Sequence[str]) -> Sequence[str | Non
     # One look at all of them together: practically no row needs more.
     if _is_clean("".join(filter(None, texts))):
         return texts
-    return [text and cleaned(text) for text in texts]
+    return [text and well_formed(text) for text in texts]
 
 
 def place(value: object, values: Sequence[object]) -> int:
@@ -144,13 +146,7 @@ def clean_text(value: object) -> str | None:
     """Clean non-empty text, or None for anything else."""
     if not isinstance(value, str):
         return None
-    return (value if _is_clean(value) else cleaned(value)) or None
-
-
-def cleaned(text: str) -> str:
-    """`text` without NUL, and with U+FFFD for lone surrogates, which no UTF-8 can hold."""
-    whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return whole.replace("\0", "")
+    return (value if _is_clean(value) else well_formed(value)) or None
 
 
 def _is_clean(text: str) -> bool:

@@ -10,14 +10,14 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from spotify_hist.model import Account
+from spotify_hist.model import Account, well_formed
 
 _ACCESS_TOKEN_S = 3600.0  # FACTS 2.1
 _LONGEST_S = 86_400.0
 
 
 def _text_or_none(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
+    return (well_formed(value) or None) if isinstance(value, str) else None
 
 
 def _lifetime(value: object) -> float:

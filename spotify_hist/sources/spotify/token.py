@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from spotify_hist.errors import LoginNeeded
-from spotify_hist.model import Account
+from spotify_hist.model import Account, well_formed
 
 _GRANT_MONTHS = 6
 _DAY_S = 86_400
@@ -186,7 +186,7 @@ def _account_fields(account: Account) -> dict[str, str | None]:
 
 def _account(plain: dict[str, object]) -> Account:
     names = [plain[name] for name in ("spotify_id", "display_name")]
-    spotify_id, display_name = (None if name is None else str(name) for name in names)
+    spotify_id, display_name = (None if name is None else well_formed(str(name)) for name in names)
     return Account(str(plain["account_id"]), spotify_id, display_name)
 
 
