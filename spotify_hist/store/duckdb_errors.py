@@ -82,6 +82,8 @@ _GONE = "in read-only mode: database does not exist"
 _LATER = "written with a storage version greater than the latest version supported"
 # A work's temporary files have outgrown the disk.
 _SPILL = "failed to offload data block"
+# A commit that lacks memory comes as an error of the transaction.
+_NO_BLOCK = re.compile(r"[Ff]ailed to commit: (?:could not|failed to) (?:allocate|pin) ")
 
 
 # What helps where there is not memory enough: with a question, a small and a large piece of work.
@@ -184,7 +186,7 @@ def _of_lock(path: Path, why: str) -> SpotifyHistError:
 
 
 def _of_memory(path: Path, error: duckdb.Error, hint: str) -> SpotifyHistError | None:
-    if not isinstance(error, duckdb.OutOfMemoryException):
+    if not isinstance(error, duckdb.OutOfMemoryException) and not _NO_BLOCK.search(str(error)):
         return None
     if _SPILL in str(error):
         return StorageFull(f"The disk of {path} has no room for the temporary files of this work.")
