@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from cli_kit import log_in
 from plays import add, extended
 from processes import Child, wait_until
 
@@ -159,6 +161,27 @@ def test_whoever_waits_for_the_history_can_be_stopped(home: Path) -> None:
             running.send_signal(signal.SIGINT)
             assert running.stderr.read() == LINE
             assert running.wait(60) == 130
+
+
+@pytest.mark.parametrize("command", ["poll", "backfill"])
+def test_nobody_waits_for_a_spotify_that_does_not_answer(
+    command: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even for the page of another thread."""
+    log_in(home)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setenv("SPOTIFY_HIST_CLIENT_ID", "client")
+        monkeypatch.setenv("SPOTIFY_HIST_ACCOUNTS_URL", address)
+        monkeypatch.setenv("SPOTIFY_HIST_API_URL", address)
+        monkeypatch.setenv("SPOTIFY_HIST_HTTP_TIMEOUT_S", "3600")
+        arguments = [sys.executable, "-m", "spotify_hist", command]
+        with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True) as running:
+            connection, _ = silent.accept()
+            running.send_signal(signal.SIGINT)
+            assert running.communicate(timeout=60)[1] == LINE
+            connection.close()
+        assert running.returncode == 130
 
 
 def test_a_module_is_imported_to_its_end_first(tmp_path: Path) -> None:

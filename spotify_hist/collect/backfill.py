@@ -144,13 +144,16 @@ def _side_by_side(
 ) -> list[UserBackfill]:
     """Each person's backfill, several at a time; a run that is stopped waits for nobody's page."""
     pool = ThreadPoolExecutor(max_workers=max(1, min(concurrency, len(everyone))))
+    is_patient = True
     try:
         return list(pool.map(steps.run, everyone))
-    except BaseException:
+    except BaseException as error:
         steps.stop.set()
+        # Whoever presses Ctrl-C ends the process; a thread may wait for Spotify for long.
+        is_patient = not isinstance(error, KeyboardInterrupt)
         raise
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        pool.shutdown(wait=is_patient, cancel_futures=True)
 
 
 class _Steps:
