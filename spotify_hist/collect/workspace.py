@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from spotify_hist import interrupts
 from spotify_hist.disk import FULL, NO_LOCKS, READ_ONLY
 from spotify_hist.errors import BadInput, NoLocks, StorageFull
 from spotify_hist.private_files import make_directory
@@ -84,9 +85,10 @@ def _directory_of_our_own(parent: Path) -> Iterator[Path]:
             for path in parent.glob(_PREFIX + "*"):
                 with suppress(BlockingIOError, FileNotFoundError), _locked(path, fcntl.LOCK_NB):
                     shutil.rmtree(path, ignore_errors=True)
-            directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
-            in_use.enter_context(_locked(directory))
-        in_use.callback(shutil.rmtree, directory, ignore_errors=True)
+            with interrupts.held():  # made without being removed afterwards, it would stay
+                directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+                in_use.enter_context(_locked(directory))
+                in_use.callback(shutil.rmtree, directory, ignore_errors=True)
         yield directory
 
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from spotify_hist import interrupts
 from spotify_hist.disk import FULL, sync_directory, sync_file
 from spotify_hist.errors import BadInput, SpotifyHistError, StorageFull, UsageError
 from spotify_hist.private_files import make_directory, open_private
@@ -39,6 +40,7 @@ class Outbox:
             if path.is_file()
         )
 
+    @interrupts.held()
     def finish(self, account: Mapping[str, object]) -> None:
         """Put everything in its place, with `account` and the files' names as the manifest.
 
@@ -89,12 +91,13 @@ def outbox(directory: Path, *, force: bool) -> Iterator[Outbox]:
     try:
         with _told(directory):
             if not directory.exists():
-                make_directory(directory)
                 made_here = directory
+                make_directory(directory)
             _check(directory, force=force)
             for left in directory.glob(f"{_UNFINISHED}*"):
                 shutil.rmtree(left)
-            making = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=directory))
+            with interrupts.held():  # made without being removed afterwards, it would stay
+                making = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=directory))
             yield Outbox(directory, making)
     finally:
         if making is not None:
