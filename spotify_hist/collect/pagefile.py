@@ -98,7 +98,7 @@ def write(final: Path, page: Mapping[str, object], *, tag: str = "") -> None:
     try:
         is_written = False
         while not is_written:
-            descriptor = open_private(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+            descriptor = open_private(partial, os.O_WRONLY | os.O_EXCL)
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
                 # Before the lock was ours, another process may have taken it for abandoned.
