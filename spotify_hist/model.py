@@ -122,6 +122,18 @@ class Account:
         is_equal = self.spotify_id is not None and self.spotify_id == other.spotify_id
         return is_equal and (self.is_by_spotify_id or other.is_by_spotify_id)
 
+    def with_ids_of(self, other: Account) -> Account:
+        """The same account, with the ids that another answer told of it where this one lacks them.
+
+        An `account_id` that is known is never given up for the `spotify_id` in its place.
+        """
+        is_better = self.is_by_spotify_id and not other.is_by_spotify_id
+        return Account(
+            other.account_id if is_better else self.account_id,
+            self.spotify_id or other.spotify_id,
+            self.display_name or other.display_name,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Listener:

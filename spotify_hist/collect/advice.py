@@ -46,6 +46,7 @@ def next_steps(status: Status, settings: Settings, now: datetime) -> list[str]:
         *_about_what_waits(status, settings, now),
         *_about_outages(status, now),
         *_about_polls(status, now),
+        *_about_doubles(status),
         *_about_gaps(status),
         *_about_collecting(status, settings),
     ]
@@ -108,6 +109,18 @@ def _about_outages(status: Status, now: datetime) -> Iterator[str]:
 
 def _is_late(listener: ListenerStatus, now: datetime) -> bool:
     return listener.polled_at is None or now - listener.polled_at > LATE
+
+
+def _about_doubles(status: Status) -> Iterator[str]:
+    """One person who has become two, by an answer of Spotify that lacked one of the ids."""
+    known = [each.standing.listener for each in status.listeners if each.standing is not None]
+    for number, other in enumerate(known):
+        for each in known[:number]:
+            if each.account and other.account and each.account.is_same_as(other.account):
+                yield (
+                    f"'{each.name}' and '{other.name}' are one Spotify account: "
+                    f"'spotify-hist users merge {each.name} {other.name}'."
+                )
 
 
 def _about_polls(status: Status, now: datetime) -> Iterator[str]:

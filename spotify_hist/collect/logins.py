@@ -60,13 +60,33 @@ class LoginState:
 def login_states(vault: Vault, names: Mapping[str | None, str], now: datetime) -> list[LoginState]:
     """Every login, ended and unreadable ones included, ordered by the listener's name.
 
-    `names` are listener names by account id. Raises VaultError where the vault as a whole cannot
-    be used.
+    `names` are listener names as `listeners.names_of` gives them. Raises VaultError where the vault
+    as a whole cannot be used.
     """
     states = [_alive(token, names, now) for token in vault.tokens()]
     states += [_ended(marker, names) for marker in vault.ended()]
     states += [_unreadable(each, names) for each in vault.unreadable()]
-    return sorted(states, key=_order)
+    return sorted(_distinct(states), key=_order)
+
+
+def _distinct(states: list[LoginState]) -> list[LoginState]:
+    """One login an account: the one that can be used, else the newest.
+
+    An answer without the `account_id` once made two of one (FACTS 1.4).
+    """
+    found: list[LoginState] = []
+    for state in sorted(states, key=_worth, reverse=True):
+        account = state.account
+        if account is None or not any(
+            each.account is not None and each.account.is_same_as(account) for each in found
+        ):
+            found.append(state)
+    return found
+
+
+def _worth(state: LoginState) -> tuple[bool, float]:
+    begun_at = state.begun_at
+    return state.error is None, 0.0 if begun_at is None else begun_at.timestamp()
 
 
 def warning(state: LoginState) -> str | None:
@@ -101,7 +121,7 @@ def _alive(token: Token, names: Mapping[str | None, str], now: datetime) -> Logi
     account = token.account
     days = token.days_left(now.timestamp())
     state = LoginState(
-        user=names.get(account.account_id, _shown(account)),
+        user=_name(names, account),
         account=account,
         state="ended" if days < 0 else "ends soon" if days <= SOON_DAYS else "ok",
         days_left=max(days, 0),
@@ -127,7 +147,7 @@ def _alive(token: Token, names: Mapping[str | None, str], now: datetime) -> Logi
 def _ended(marker: Ended, names: Mapping[str | None, str]) -> LoginState:
     account = marker.account
     return LoginState(
-        user=names.get(account.account_id, _shown(account)),
+        user=_name(names, account),
         account=account,
         state="ended",
         days_left=0,
@@ -145,6 +165,13 @@ def _unreadable(broken: Unreadable, names: Mapping[str | None, str]) -> LoginSta
         if account_id is not None and stem_of(account_id) == broken.stem:
             account, user = Account(account_id, None, None), name
     return LoginState(user, account, "unreadable", 0, None, (), broken.error, broken.stem)
+
+
+def _name(names: Mapping[str | None, str], account: Account) -> str:
+    found = names.get(account.account_id)
+    if found is None and account.spotify_id is not None:
+        found = names.get(account.spotify_id)
+    return found or _shown(account)
 
 
 def _shown(account: Account) -> str:

@@ -71,18 +71,26 @@ def set_aside(path: Path, reason: str) -> dict[str, object]:
     return head | {key: value for key, value in known.items() if key not in head}
 
 
+def of_account(path: Path, account: Account) -> dict[str, object]:
+    """What is written of a file that is to be another account's. Raises OSError."""
+    known: dict[str, object] = json.loads(path.read_text(encoding="utf-8"))
+    return known | _account_fields(account)
+
+
+def _account_fields(account: Account) -> dict[str, object]:
+    return {
+        "account_id": account.account_id,
+        "spotify_id": account.spotify_id,
+        "display_name": account.display_name,
+    }
+
+
 def _head(*, is_set_aside: bool = False) -> dict[str, object]:
     return {"version": _VERSION, "reader": READER} if is_set_aside else {"version": _VERSION}
 
 
 def _origin(page: SpooledPage) -> dict[str, object]:
-    account = page.account
-    told: dict[str, object] = {
-        "account_id": account.account_id,
-        "spotify_id": account.spotify_id,
-        "display_name": account.display_name,
-        "fetched_at": page.fetched_at.isoformat(),
-    }
+    told = _account_fields(page.account) | {"fetched_at": page.fetched_at.isoformat()}
     if page.before_ms is not None:
         told |= {"before_ms": page.before_ms, "until_ms": page.until_ms}
     return told

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from spotify_hist.model import Listener
     from spotify_hist.settings import Settings
     from spotify_hist.sources.spotify.vault import Vault
     from spotify_hist.store.database import Database
@@ -72,7 +73,7 @@ def _people_all_well(vault: Vault, now: datetime) -> list[Person] | None:
 def _known_people(
     settings: Settings, database: Database, vault: Vault, now: datetime, user: str | None
 ) -> list[Person]:
-    known: dict[str | None, tuple[int, str]] = {}
+    found: list[Listener] = []
     asleep: set[int] = set()
     states: dict[int, dict[str, object]] = {}
     is_known = True
@@ -80,7 +81,6 @@ def _known_people(
         try:
             with database.read() as connection:
                 found = listeners.listeners(connection)
-                known = {each.account_id: (each.user_id, each.name) for each in found}
                 asleep = paused(settings, connection)
                 states = checkpoints.states(connection, "backfill")
                 if user is not None and user not in {each.name for each in found}:
@@ -90,9 +90,9 @@ def _known_people(
         except SpotifyHistError:
             is_known = False  # the spool keeps what is fetched; committing it tells what is wrong
     everyone = []
-    for login in login_states(vault, {key: name for key, (_, name) in known.items()}, now):
-        account_id = None if login.account is None else login.account.account_id
-        user_id, _ = known.get(account_id, (0, ""))
+    for login in login_states(vault, listeners.names_of(found), now):
+        listener = listeners.whose(found, login.account)
+        user_id = 0 if listener is None else listener.user_id
         if user is None or login.user == user:
             state = states.get(user_id, {})
             everyone.append(Person(login, user_id in asleep, state, is_known))

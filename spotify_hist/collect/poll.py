@@ -6,7 +6,7 @@ Never calls Spotify while the database is open, and never loses a page it has fe
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -59,6 +59,13 @@ class UserPoll:
     is_paused: bool = False
     warning: str | None = None
     recovered: str | None = None
+    account: Account | None = None
+
+    def is_of(self, page: Outcome) -> bool:
+        """Whether a page is of the same account."""
+        if self.account is None:
+            return page.account.account_id == self.account_id
+        return page.account.is_same_as(self.account)
 
     def with_page(self, page: Outcome) -> UserPoll:
         """The same and what one more page brought."""
@@ -121,11 +128,17 @@ def _poll(
     results = [_result(each, committed, ours, error) for each in fetched]
     if any(result.error for result in results):
         known = listeners.names_by_account(database)
-        results = [replace(each, user=known.get(each.account_id, each.user)) for each in results]
+        results = [replace(each, user=_name(known, each)) for each in results]
     results = _judged(settings, database, everyone, results, clock())
     if any(result.error for result in results):
         _record_failures(database, results, clock)
     return results
+
+
+def _name(known: Mapping[str | None, str], result: UserPoll) -> str:
+    spotify_id = None if result.account is None else result.account.spotify_id
+    found = known.get(result.account_id)
+    return found or (spotify_id and known.get(spotify_id)) or result.user
 
 
 def _judged(
@@ -167,7 +180,13 @@ def _capture(
     """Fetch one page into the spool, unless something forbids it."""
     login = person.login
     account_id = None if login.account is None else login.account.account_id
-    result = UserPoll(login.user, account_id, is_paused=person.is_paused, warning=warning(login))
+    result = UserPoll(
+        login.user,
+        account_id,
+        is_paused=person.is_paused,
+        warning=warning(login),
+        account=login.account,
+    )
     if person.is_paused:
         return result
     if login.is_useless or login.account is None:
@@ -203,11 +222,11 @@ def _result(
     """A listener's result with all pages of theirs that were committed."""
     result = fetched
     for page in (*earlier, *ours):
-        if page.account.account_id == fetched.account_id:
+        if fetched.is_of(page):
             result = result.with_page(page)
     if result.error or result.is_paused:
         return result
-    is_committed = any(page.account.account_id == fetched.account_id for page in ours)
+    is_committed = any(fetched.is_of(page) for page in ours)
     # Another process may have committed our page: then nothing stopped it, and no error is due.
     return result if is_committed else replace(result, error=problem)
 
@@ -223,9 +242,10 @@ def _record_failures(database: Database, results: Sequence[UserPoll], clock: Clo
     if not database.exists() or all(_is_busy(error) for _, error in failed):
         return
     with suppress(SpotifyHistError), database.write("poll") as connection:
-        known = {each.account_id: each.user_id for each in listeners.listeners(connection)}
+        known = listeners.listeners(connection)
         for result, error in failed:
-            user_id = known.get(result.account_id)
+            listener = listeners.whose(known, result.account)
+            user_id = None if listener is None else listener.user_id
             now = clock()
             is_named = isinstance(error, NeedsPerson)
             text = error.message if is_named else f"{result.user}: {error.message}"

@@ -43,11 +43,11 @@ def remove_listener(
                 hint="Try again when it has ended.",
             )
         with database.read() as connection:
-            account_id = _find(connection, name).account_id
+            account = _find(connection, name).account
         rewriting.require_space(database.path)
-        if account_id is not None:
-            vault.forget(account_id)
-            Outages(settings).over(account_id, now)
+        if account is not None:
+            vault.forget(account.account_id, account.spotify_id)
+            Outages(settings).over(account.account_id, now)
         with database.write("users remove") as connection:
             listener = _find(connection, name)
             if listener.account is not None:

@@ -227,6 +227,23 @@ class Spool:
                     hint="Mend the permissions, then remove the listener again.",
                 ) from None
 
+    def hand_over(self, account: Account, new: Account) -> None:
+        """Let every page of an account, waiting or set aside, be one of another account.
+
+        Raises StorageFull where one cannot be written.
+        """
+        for path in [*self._directory.glob("[!.]*.json"), *self._failed.glob("[!.]*.json")]:
+            owner = pagefile.account_of(path)
+            if owner is None or not owner.is_same_as(account):
+                continue
+            try:
+                pagefile.write(path, pagefile.of_account(path, new), tag=uuid4().hex)
+            except OSError as error:
+                raise StorageFull(
+                    f"{path} cannot be written: {error.strerror}.",
+                    hint="Free some space or mend the permissions, then do the same again.",
+                ) from None
+
     def __len__(self) -> int:
         return len(list(self._directory.glob("[!.]*.json"))) if self._directory.is_dir() else 0
 

@@ -134,9 +134,7 @@ def look(
 
     history = tried(lambda: _ask_history(database), _History())
     is_read = not problems
-    names: dict[str | None, str] = {
-        each.listener.account_id: each.listener.name for each in history.standings
-    }
+    names = listeners.names_of(each.listener for each in history.standings)
     no_logins: list[LoginState] = []
     logins = tried(lambda: login_states(vault(), names, now), no_logins)
     archives = tried(lambda: len(watch.pending(settings)), 0)
@@ -203,7 +201,15 @@ def _last_failure(connection: Connection) -> Failure | None:
 
 def _joined(history: _History, logins: list[LoginState]) -> tuple[ListenerStatus, ...]:
     """Every listener with their login; then the logins that the history does not know."""
-    of_account = {state.account.account_id: state for state in logins if state.account is not None}
+    known = [each.listener for each in history.standings]
+    of_user: dict[int, LoginState] = {}
+    others = []
+    for login in logins:
+        listener = listeners.whose(known, login.account)
+        if listener is None:
+            others.append(login)
+        else:
+            of_user[listener.user_id] = login
     everyone = []
     for standing in history.standings:
         listener = standing.listener
@@ -213,15 +219,14 @@ def _joined(history: _History, logins: list[LoginState]) -> tuple[ListenerStatus
                 listener.name,
                 listener.account_id,
                 standing,
-                of_account.pop(listener.account_id or "", None),
+                of_user.get(listener.user_id),
                 history.polled.get(listener.user_id),
                 None if state is None else "finished" if state.get("finished") else "unfinished",
             )
         )
-    for login in logins:
-        account_id = login.account and login.account.account_id
-        if account_id is None or account_id in of_account:
-            everyone.append(ListenerStatus(login.user, account_id, login=login))
+    for login in others:
+        account_id = None if login.account is None else login.account.account_id
+        everyone.append(ListenerStatus(login.user, account_id, login=login))
     return tuple(everyone)
 
 

@@ -149,7 +149,7 @@ class _Run:
     def _with_everything(self, polled: UserPoll) -> UserPoll:
         """A listener's poll and what else came in for them in this run."""
         for page in self._pages:
-            if page.account.account_id == polled.account_id:
+            if polled.is_of(page):
                 polled = polled.with_page(page)
         for filled in self._done.backfills:
             if filled.account_id == polled.account_id:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from spotify_hist.collect.logins import LoginState
     from spotify_hist.collect.outages import Outage
+    from spotify_hist.model import Account
     from spotify_hist.settings import Settings
     from spotify_hist.sources.spotify.vault import Vault
     from spotify_hist.store.database import Database
@@ -60,14 +61,14 @@ class Judge:
         """
         if login.account is None or login.is_useless or not _should_pass(error):
             return error
-        account_id = login.account.account_id
+        account, account_id = login.account, login.account.account_id
         is_stuck = isinstance(error, AlreadyRunning)
         outage = self._outages.failed(
             account_id,
             AlreadyRunning(error.message, hint=_STUCK) if is_stuck else error,
             self._now,
             login.begun_at,
-            lambda: last_success(self._settings, self._database, account_id),
+            lambda: last_success(self._settings, self._database, account),
         )
         if not self._outages.is_alarming(outage):
             return error
@@ -134,7 +135,7 @@ def is_success(error: SpotifyHistError | None) -> bool:
     return error is None or error.exit_code == ExitCode.PARTIAL
 
 
-def last_success(settings: Settings, database: Database, account_id: str) -> datetime | None:
+def last_success(settings: Settings, database: Database, account: Account) -> datetime | None:
     """When a listener was last collected for, as far as that can be told without any memory of it:
     their last poll, else, where the history cannot be read, when their oldest waiting page came."""
     try:
@@ -142,8 +143,7 @@ def last_success(settings: Settings, database: Database, account_id: str) -> dat
             return None
         with database.read() as connection:
             polled = listeners.polled(connection)
-            of_account = {each.account_id: each for each in listeners.listeners(connection)}
-            listener = of_account.get(account_id)
+            listener = listeners.whose(listeners.listeners(connection), account)
             return None if listener is None else polled.get(listener.user_id)
     except SpotifyHistError:
         pass
@@ -151,7 +151,7 @@ def last_success(settings: Settings, database: Database, account_id: str) -> dat
         waiting = (
             page.fetched_at
             for page in Spool(settings.spool).pages()
-            if page.account.account_id == account_id
+            if page.account.is_same_as(account)
         )
         return min(waiting, default=None)
     return None

@@ -100,7 +100,7 @@ def close_gaps_of_page(
     if not before:
         return 0
     connection.execute(_with_condition("close_spanned_gaps", "is_spanned"), {**paging, "now": now})
-    _close_filled_gaps(connection, user_id, now)
+    close_filled_gaps(connection, user_id, now)
     return before - _count(connection, user_id)[0]
 
 
@@ -133,7 +133,7 @@ def reopen_gaps(connection: Connection, user_id: int, now: datetime, import_id: 
         connection.execute(_step("drop_closings"), undoing)
         connection.execute(_with_condition("drop_unfilled", "is_filled"), where)
         connection.execute(_step("open_unproven_gaps"), where)
-        _close_filled_gaps(connection, user_id, now)
+        close_filled_gaps(connection, user_id, now)
     return max(_count(connection, user_id)[0] - before, 0)
 
 
@@ -143,7 +143,8 @@ def _count(connection: Connection, user_id: int) -> tuple[int, int]:
     return is_open, closings
 
 
-def _close_filled_gaps(connection: Connection, user_id: int, now: datetime) -> None:
+def close_filled_gaps(connection: Connection, user_id: int, now: datetime) -> None:
+    """Close the gaps in which known plays leave no room for another one."""
     connection.execute(_with_condition("note_filled_gaps", "is_filled"), {"user_id": user_id})
     connection.execute(_step("close_noted_gaps"), {"user_id": user_id, "now": now})
 

@@ -18,6 +18,7 @@ from spotify_hist.store.database import instant
 from spotify_hist.store.kept_open import once
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from spotify_hist.store.database import Connection, Database
@@ -49,14 +50,38 @@ def _look(connection: Connection) -> list[Listener]:
 
 
 def names_by_account(database: Database) -> dict[str | None, str]:
-    """Listener names by account id; none where the history cannot be read right now."""
+    """Listener names as `names_of` gives them; none where the history cannot be read right now."""
     if not database.exists():
         return {}
     try:
         with database.read() as connection:
-            return {each.account_id: each.name for each in listeners(connection)}
+            return names_of(listeners(connection))
     except SpotifyHistError:
         return {}
+
+
+def names_of(known: Iterable[Listener]) -> dict[str | None, str]:
+    """Listener names by account id, and by Spotify id where that is one listener's alone.
+
+    Spotify does not tell both with every answer (FACTS 1.4).
+    """
+    everyone = list(known)
+    spotify_ids = [each.spotify_id for each in everyone]
+    aliases: dict[str | None, str] = {
+        each.spotify_id: each.name
+        for each in everyone
+        if each.spotify_id is not None and spotify_ids.count(each.spotify_id) == 1
+    }
+    return aliases | {each.account_id: each.name for each in everyone}
+
+
+def whose(known: Iterable[Listener], account: Account | None) -> Listener | None:
+    """The listener among `known` whose account it is, by whichever id is known of both."""
+    if account is None:
+        return None
+    found = [each for each in known if each.account and each.account.is_same_as(account)]
+    exact = [each for each in found if each.account_id == account.account_id]
+    return next(iter(exact or found), None)
 
 
 def find_listener(
@@ -116,9 +141,9 @@ def next_user_id(connection: Connection, name: str | None, default: str | None) 
 def listener_for_account(connection: Connection, account: Account, now: datetime) -> Listener:
     """The listener of a Spotify account; the first login takes over the local one (DESIGN 1)."""
     known = listeners(connection)
-    for listener in known:
-        if listener.account_id == account.account_id:
-            return listener
+    found = whose(known, account)
+    if found is not None:
+        return _with_ids(connection, found, account)
     if len(known) == 1 and known[0].account_id is None:
         row: Row | None = connection.execute(
             _step("attach_account"), {"user_id": known[0].user_id, **_account_fields(account)}
@@ -128,6 +153,23 @@ def listener_for_account(connection: Connection, account: Account, now: datetime
         return Listener(*row)
     name = _free_name(account, {listener.name for listener in known})
     return _add(connection, name, account, now)
+
+
+def _with_ids(connection: Connection, listener: Listener, account: Account) -> Listener:
+    """The listener with the ids that are known of their account by now."""
+    known = listener.account
+    better = account if known is None else known.with_ids_of(account)
+    if known is None or (better.account_id, better.spotify_id) == (
+        known.account_id,
+        known.spotify_id,
+    ):
+        return listener
+    row: Row | None = connection.execute(
+        _step("attach_account"), {"user_id": listener.user_id, **_account_fields(better)}
+    ).fetchone()
+    if row is None:
+        raise LookupError("the listener vanished inside a transaction")
+    return Listener(*row)
 
 
 def overview(connection: Connection) -> list[Standing]:

@@ -134,6 +134,8 @@ def logout(app: App) -> None:
     """Forget the login of a listener (--user, where there are several); the history is kept."""
     state = _meant(app)
     app.vault.forget_file(state.stem)
+    if state.account is not None:
+        app.vault.forget(state.account.account_id, state.account.spotify_id)
     app.out.note(
         f"'{state.user}' is logged out, and nothing more is collected for them. Their history is "
         "kept."

@@ -175,12 +175,53 @@ def remove(app: App, name: str, yes: bool) -> None:
         f"you keep them), and backups (in {app.settings.backups})."
     )
     if not yes:
-        _confirm(app, name)
+        _confirm(app, name, f"users remove {name}")
     # First: nobody who takes over the name may take over a token.
     _tokens(app).revoke_listener(name)
     taken = remove_listener(app.settings, app.database, app.vault, name, app.now())
     app.out.line(f"Deleted '{name}': {counted(taken.plays, 'play')}.")
     _tell_of_leftovers(app, name)
+
+
+@users.command()
+@click.argument("name")
+@click.argument("other")
+@click.option("--yes", is_flag=True, help="Do not ask whether it is meant.")
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
+@click.pass_obj
+def merge(app: App, name: str, other: str, yes: bool, form: str) -> None:
+    """Make the listener OTHER part of the listener NAME.
+
+    For one person who has become two. Everything of OTHER is NAME's then, each play counts once,
+    and OTHER is gone. Asks for the name of OTHER first.
+    """
+    from spotify_hist.collect import listener_merge
+
+    with app.database.read() as connection:
+        both = listener_merge.find_both(connection, name, other)
+    app.out.note(f"This makes everything of '{other}' part of '{name}'. It cannot be undone.")
+    accounts = [each.account for each in both]
+    if accounts[0] and accounts[1] and not accounts[0].is_same_as(accounts[1]):
+        app.out.note(
+            f"They are two Spotify accounts: that of '{name}' is collected from, and the login of "
+            f"'{other}' goes."
+        )
+    if not yes:
+        _confirm(app, other, f"users merge {name} {other}", "to make them one", "changed")
+    # First: nobody who takes over the name may take over a token.
+    _tokens(app).rename_listener(other, name)
+    merged = listener_merge.merge_listeners(
+        app.settings, app.database, app.vault, app.now, name, other
+    )
+    if form == "json":
+        told = {"user": name, "merged": other, "records": merged.records, "plays": merged.plays}
+        app.out.json(told | {"plays_added": merged.plays_added})
+    else:
+        app.out.line(
+            f"'{other}' is part of '{name}': {counted(merged.plays, 'play')}, of which "
+            f"{merged.plays_added:,} were not known of '{name}'."
+        )
+    _tell_of_leftovers(app, other)
 
 
 @contextmanager
@@ -207,14 +248,16 @@ def _known(connection: Connection, name: str) -> Listener:
     return found
 
 
-def _confirm(app: App, name: str) -> None:
+def _confirm(
+    app: App, name: str, command: str, purpose: str = "to delete it all", done: str = "deleted"
+) -> None:
     if not sys.stdin.isatty():
         raise UsageError(
-            "Nobody is here to confirm that; nothing was deleted.",
-            hint=f"If it is meant: 'spotify-hist users remove {name} --yes'.",
+            f"Nobody is here to confirm that; nothing was {done}.",
+            hint=f"If it is meant: 'spotify-hist {command} --yes'.",
         )
-    if app.out.ask(f"Type '{name}' to delete it all: ").strip() != name:
-        raise UsageError("That is not the name; nothing was deleted.", hint="Nothing has changed.")
+    if app.out.ask(f"Type '{name}' {purpose}: ").strip() != name:
+        raise UsageError(f"That is not the name; nothing was {done}.", hint="Nothing has changed.")
 
 
 def _tell_of_leftovers(app: App, name: str) -> None:
@@ -245,14 +288,16 @@ def _in_words(taken: Removed, listener: Listener) -> str:
 def _logins(app: App, standings: list[Standing]) -> dict[str | None, LoginState]:
     """How each account's login stands; none where the vault cannot be read, with a note."""
     from spotify_hist.collect.logins import login_states
+    from spotify_hist.store import listeners
 
-    names = {each.listener.account_id: each.listener.name for each in standings}
+    known = [each.listener for each in standings]
     try:
-        states = login_states(app.vault, names, app.now())
+        states = login_states(app.vault, listeners.names_of(known), app.now())
     except SpotifyHistError as error:
         app.out.note(f"Note: logins are not shown. {error.message} {error.hint}")
         return {}
-    return {state.account.account_id: state for state in states if state.account is not None}
+    owners = [(listeners.whose(known, state.account), state) for state in states]
+    return {owner.account_id: state for owner, state in owners if owner is not None}
 
 
 def _as_dict(standing: Standing, login: LoginState | None) -> dict[str, object]:

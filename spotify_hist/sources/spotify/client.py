@@ -295,8 +295,7 @@ def login(
         authorized_at=now,
         scopes=grant.scopes,
     )
-    vault.save(token)
-    return token
+    return vault.log_in(token)
 
 
 def _api(settings: Settings, path: str) -> str:

@@ -8,17 +8,18 @@ from __future__ import annotations
 import hashlib
 import threading
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from spotify_hist.errors import StorageFull, VaultError
+from spotify_hist.model import Account
 from spotify_hist.ownership import exposure_of, how_to_make_private
 from spotify_hist.sources.spotify.files import Folder
 from spotify_hist.sources.spotify.keys import LOCK_WAIT_S, Keys, new_key, opened
 from spotify_hist.sources.spotify.token import Ended, Token, how_to_log_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from spotify_hist.settings import Settings
@@ -117,6 +118,37 @@ class Vault:
             # After the token: a kill in between leaves both, and the token counts.
             self._folder.remove(f"{stem}.ended")
 
+    def log_in(self, token: Token) -> Token:
+        """Keep a new login in place of every other one of the same account; it as it was kept.
+
+        Spotify does not tell both ids of an account with every answer (FACTS 1.4): the best of
+        what is known is kept. Raises as `save` does.
+        """
+        others = self._same_as(token.account)
+        account = token.account
+        for other in others:
+            account = account.with_ids_of(other)
+        token = replace(token, account=account)
+        self.save(token)
+        # After the new one: a kill in between leaves two of one account, of which one is used.
+        for stem in self._stems_of(account, others) - {stem_of(account.account_id)}:
+            self.forget_file(stem)
+        return token
+
+    def _same_as(self, account: Account) -> list[Account]:
+        """The accounts of the vault that are this one, under whatever id."""
+        everyone = [token.account for token in self.tokens()]
+        everyone += [ended.account for ended in self.ended()]
+        return [each for each in everyone if each.is_same_as(account)]
+
+    def _stems_of(self, account: Account, others: Iterable[Account]) -> set[str]:
+        """The files an account may have: those of `others`, and one that nobody can read."""
+        found = {stem_of(each.account_id) for each in (account, *others)}
+        if account.spotify_id is not None:
+            stem = stem_of(account.spotify_id)
+            found |= {each.stem for each in self.unreadable() if each.stem == stem}
+        return found
+
     def end(self, token: Token, now: float, reason: str) -> None:
         """Forget a token that Spotify no longer accepts, but not that there was a login."""
         stem = stem_of(token.account.account_id)
@@ -126,9 +158,14 @@ class Vault:
             self._folder.replace(f"{stem}.ended", marker)
             self._folder.remove(f"{stem}.token")
 
-    def forget(self, account_id: str) -> None:
-        """Remove the account's login and every trace of it; no error where there is none."""
-        self.forget_file(stem_of(account_id))
+    def forget(self, account_id: str, spotify_id: str | None = None) -> None:
+        """Remove the account's login and every trace of it; no error where there is none.
+
+        With `spotify_id` also what is kept of the same account under that.
+        """
+        account = Account(account_id, spotify_id, None)
+        for stem in sorted(self._stems_of(account, self._same_as(account))):
+            self.forget_file(stem)
 
     def forget_file(self, stem: str) -> None:
         """As `forget`, for a file whose account is not known."""
