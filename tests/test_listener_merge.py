@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 from cli_kit import process
 from conftest import NOW
@@ -55,12 +56,13 @@ def history() -> History:
     return made
 
 
+@hypothesis.settings(max_examples=8)  # each makes two histories and merges one
 @given(st.data())
 def test_a_merged_history_is_one_in_which_all_came_in_under_one_name(
     history: History, data: st.DataObject
 ) -> None:
     """With several sources, in both orders, whatever both had heard and a third listener too."""
-    units: list[Unit] = counted_together(data.draw(universes()))
+    units: list[Unit] = counted_together(data.draw(universes(plays=12)))
     batches = [rows_of(each) for each in data.draw(arrivals(units)) if each]
     sides = data.draw(
         st.lists(st.sampled_from([1, 2]), min_size=len(batches), max_size=len(batches))
