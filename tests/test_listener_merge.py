@@ -56,7 +56,11 @@ def history() -> History:
     return made
 
 
-@hypothesis.settings(max_examples=8)  # each makes two histories and merges one
+@hypothesis.settings(
+    max_examples=10,
+    phases=[hypothesis.Phase.generate],
+    suppress_health_check=list(hypothesis.HealthCheck),
+)  # each makes two histories and merges one
 @given(st.data())
 def test_a_merged_history_is_one_in_which_all_came_in_under_one_name(
     history: History, data: st.DataObject
