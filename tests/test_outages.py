@@ -176,25 +176,24 @@ def test_a_computer_that_was_off_is_not_blamed_for_the_time_it_was(anna: Househo
     assert isinstance(fail_for(anna, 1)[0], Offline)
 
 
-def test_a_laptop_that_fell_asleep_without_network_wakes_without_an_alarm(
+def test_a_single_failure_is_no_alarm_however_long_ago_the_last_success_is(
     anna: Household,
 ) -> None:
-    """One failure before the weekend and one after it are no two days of failures."""
-    break_spotify(anna)
-    fail_for(anna, 1)
+    """A computer that was off, and has no network yet when it wakes; failing on, it is told."""
     anna.pass_time(days=2)
-    errors = fail_for(anna, 13)
-    assert [isinstance(each, NeedsPerson) for each in errors] == [False] * 12 + [True]
+    break_spotify(anna)
+    errors = fail_for(anna, 26)
+    assert [isinstance(each, NeedsPerson) for each in errors] == [False] * 24 + [True] * 2
 
 
-def test_a_timer_that_runs_once_a_day_is_told_at_the_third_failure(anna: Household) -> None:
-    """Slow timers are counted too."""
+def test_a_timer_that_runs_once_a_day_is_told_when_a_day_has_passed(anna: Household) -> None:
+    """Slow timers are counted too: nothing has come in between two failures either."""
     break_spotify(anna)
     told = []
     for _ in range(3):
         anna.pass_time(hours=23)
         told += [isinstance(each, NeedsPerson) for each in fail_for(anna, 1)]
-    assert told == [False, False, True]
+    assert told == [False, True, True]
 
 
 def test_a_paused_listener_is_never_counted(tmp_path: Path) -> None:
@@ -376,9 +375,9 @@ def lasted(outages: Outages, *hours: float, account: str = "acc") -> float:
     return found.lasted_s / 3600
 
 
-def test_a_clock_that_jumps_ahead_makes_no_day_of_failures(outages: Outages) -> None:
-    """Half a day at most, whatever it says."""
-    assert lasted(outages, 0, 1, 20 * 24, 20 * 24 + 1) == 14
+def test_a_clock_that_jumps_ahead_makes_no_weeks_of_failures(outages: Outages) -> None:
+    """A day at most, whatever it says."""
+    assert lasted(outages, 0, 1, 20 * 24, 20 * 24 + 1) == 26
 
 
 def test_a_clock_that_is_put_back_forgets_nothing(outages: Outages) -> None:
@@ -398,7 +397,7 @@ def test_a_login_from_a_wrong_future_hides_no_outage(outages: Outages) -> None:
 
 
 @given(st.lists(st.floats(-1000, 1000), min_size=1, max_size=8))
-def test_two_failures_are_never_enough_and_time_never_runs_back(
+def test_one_failure_is_never_enough_and_time_never_runs_back(
     tmp_path_factory: pytest.TempPathFactory, hours: list[float]
 ) -> None:
     """Whatever the clock says at each."""
@@ -408,7 +407,7 @@ def test_two_failures_are_never_enough_and_time_never_runs_back(
     for number, hour in enumerate(hours):
         found = outages.failed("acc", Offline("No network."), NOW + hour * HOUR)
         assert found.lasted_s >= before
-        assert number >= 2 or not outages.is_alarming(found)
+        assert number >= 1 or not outages.is_alarming(found)
         assert found.since <= found.last == NOW + hour * HOUR
         before = found.lasted_s
 

@@ -50,10 +50,9 @@ class Outages:
     """The outages of this home, each in a file of its own.
 
     They are counted from the first run that failed, never from the last success: a computer that
-    was off has missed plays, but nothing is known to be wrong. So that neither the night a laptop
-    sleeps nor a clock that is put right makes a few failures into days of them, the time between
-    two failed runs counts for no more than half of `collect.alarm_after_h`: at least three runs
-    must have failed.
+    was off has missed plays, but nothing is known to be wrong. The time between two failed runs
+    counts for no more than `collect.alarm_after_h`, so that a clock that is put right makes no
+    weeks of it.
 
     Reading and noting never raise. What cannot be noted (a full disk) is derived from what is
     known: the last success.
@@ -131,7 +130,7 @@ class Outages:
             found = None
         since, lasted_s = now, 0.0
         if found is not None:
-            passed_s = min((now - found.last).total_seconds(), self._alarm_s / 2)
+            passed_s = min((now - found.last).total_seconds(), self._alarm_s)
             since, lasted_s = found.since, found.lasted_s + passed_s
         reason, hint = error.message[:_LONGEST_TEXT], error.hint[:_LONGEST_TEXT]
         is_lossy = error.code != "database_busy"
