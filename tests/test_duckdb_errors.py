@@ -280,29 +280,43 @@ def test_a_file_system_without_locks_is_told_as_one(made: Database, call: str, n
     assert read in {NoLocks.__name__, "opened"}
 
 
-_UNPRIVILEGED = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+_AS_NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
+_ON_A_READ_ONLY_DISK = (
+    "unshare", "-m", "sh", "-c",
+    'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"',
+)  # fmt: skip
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_a_home_that_cannot_be_written_can_be_asked(made: Database) -> None:
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else, or mount a disk")
+@pytest.mark.parametrize("how", [_AS_NOBODY, _ON_A_READ_ONLY_DISK], ids=["permissions", "mount"])
+@pytest.mark.parametrize("has_locks", [True, False])
+def test_a_home_that_cannot_be_written_can_be_asked(
+    made: Database, how: tuple[str, ...], has_locks: bool
+) -> None:
     """No lock file has to be made, and what only the log holds is there too."""
+    home = made.path.parent
+    before = (*how, str(home)) if how is _ON_A_READ_ONLY_DISK else how
+    if subprocess.run(
+        [*before, sys.executable, "-c", ""], capture_output=True, check=False
+    ).returncode:
+        pytest.skip("this machine lets nobody do so")
     commit_to_the_log(made.path, 2, "bob")
-    for lock in made.path.parent.glob("*.turn"), made.path.parent.glob("*.gate"):
-        for path in lock:
+    if not has_locks:
+        for path in (*home.glob("*.turn"), *home.glob("*.gate")):
             path.unlink()
-    for path in (made.path, log_of(made.path)):
+    for path in home.iterdir():
         path.chmod(0o644)
-    _open_the_way_to(made.path.parent)
-    made.path.parent.chmod(0o555)
+    _open_the_way_to(home)
+    home.chmod(0o555)
 
     done = subprocess.run(
-        [*_UNPRIVILEGED, sys.executable, "-c", _OPEN, made.path],
+        [*before, sys.executable, "-c", _OPEN, made.path],
         capture_output=True,
         text=True,
         check=False,
     )
 
-    made.path.parent.chmod(0o755)
+    home.chmod(0o755)
     assert done.stdout.split() == ["opened", "BadInput"], done.stderr
 
 
