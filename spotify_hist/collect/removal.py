@@ -32,8 +32,8 @@ def remove_listener(
     The file is written anew at the end: deleted rows would be readable in it for a long time. That
     this is owed is noted with the deletion, so that after a kill at any instant the same call, or
     whoever writes next, finishes the work. Raises UsageError for a listener nobody knows, Temporary
-    while a poll or backfill is at work, StorageFull before anything is deleted where there is no
-    room to write the file anew, and the errors of vault and store.
+    while a poll or backfill is at work, StorageFull and BadInput before anything is deleted where
+    the file cannot be written anew, and the errors of vault and store.
     """
     with ExitStack() as stack:
         # Nobody may fetch a page for this listener meanwhile: it would bring them back.
@@ -44,7 +44,7 @@ def remove_listener(
             )
         with database.read() as connection:
             account = _find(connection, name).account
-        rewriting.require_space(database.path)
+        database.require_rewritable("users remove")
         if account is not None:
             vault.forget(account.account_id, account.spotify_id)
             Outages(settings).over(account.account_id, now)

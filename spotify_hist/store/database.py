@@ -192,6 +192,16 @@ class Database:
         with self._gate.writing(deadline, label):
             self._rewrite(deadline)
 
+    def require_rewritable(self, label: str) -> None:
+        """See that `rewrite` has the room, and that it would leave nothing behind but deleted rows.
+
+        Raises StorageFull, BadInput and their like; the file is not changed.
+        """
+        deadline = time.monotonic() + self._wait_s
+        with self._gate.writing(deadline, label):
+            rewriting.require_space(self.path)
+            rewriting.rehearse(self.path)
+
     def _rewrite(self, deadline: float) -> None:
         """The same for whoever is at the gate already."""
         rewriting.require_space(self.path)

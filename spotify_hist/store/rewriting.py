@@ -14,6 +14,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import duckdb
+
 from spotify_hist.disk import FULL, free_bytes, sync_directory, sync_file
 from spotify_hist.errors import BadInput, SpotifyHistError, StorageFull
 from spotify_hist.store import engine, sql
@@ -24,12 +26,14 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    import duckdb
-
 # What a new file needs beside the rows: DuckDB's first blocks, and the log of the deletion.
 _SPARE_BYTES = 4 * 1024 * 1024
 # What DuckDB keeps beside a file while it works: `.checkpoint` and `.recovery` since 1.5.
 _LOG_ENDINGS = ("", ".checkpoint", ".recovery")
+
+
+# What there is in a database: a kind of thing, the schema it is in, its name, and what it says.
+Schema = tuple[tuple[str, str, str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +41,30 @@ class Contents:
     """What a database holds, whatever the order and place of its rows: the text of its schema,
     and of each table how many rows there are and the sum of their hashes."""
 
-    schema: tuple[tuple[str, ...], ...]
+    schema: Schema
     sums: Mapping[str, tuple[int, str]]
 
 
 def contents(connection: duckdb.DuckDBPyConnection, database: str) -> Contents:
     """All that counts of an attached database; reads every row once."""
-    steps = sql.load("rewriting")
-    schema = tuple(connection.execute(steps["schema"], {"database": database}).fetchall())
+    statement = sql.load("rewriting")["sums"]
+    schema = _schema(connection, database)
     sums: dict[str, tuple[int, str]] = {}
     for kind, within, name, _ in schema:
         if kind == "table":
-            table = ".".join(f'"{part}"' for part in (database, within, name))
-            row = connection.execute(steps["sums"].replace("{table}", table)).fetchone()
-            sums[name] = row or (0, "")
+            table = ".".join(f'"{_quoted(part)}"' for part in (within, name))
+            read = statement.replace("{table}", f"{database}.{table}")
+            sums[table] = connection.execute(read).fetchone() or (0, "")
     return Contents(schema, sums)
+
+
+def _schema(connection: duckdb.DuckDBPyConnection, database: str) -> Schema:
+    values = {"database": database}
+    return tuple(connection.execute(sql.load("rewriting")["schema"], values).fetchall())
+
+
+def _quoted(name: str) -> str:
+    return name.replace('"', '""')
 
 
 def copy(old: Path, new: Path) -> None:
@@ -59,14 +72,52 @@ def copy(old: Path, new: Path) -> None:
 
     Raises BadInput where what can be read back is not the same, and the errors of the store.
     """
-    with translated(new), engine.in_memory() as connection, engine.stoppable(connection):
-        engine.attach(connection, old, "old", "read_only")
+    with _copying(old, new) as connection:
         expected = contents(connection, "old")
         engine.attach(connection, new, "new")
         connection.execute("copy from database old to new")
         connection.execute("force checkpoint new")
         connection.execute("detach new")
     check(new, expected)
+
+
+def rehearse(path: Path) -> None:
+    """See that DuckDB can make anew all that a file has, also what a person has added to it.
+
+    Raises BadInput where it cannot, and the errors of the store.
+    """
+    with _copying(path, path) as connection:
+        expected = _schema(connection, "old")
+        connection.execute("attach ':memory:' as new")
+        connection.execute("copy from database old to new (schema)")
+        lost = [
+            (kind, name) for kind, _, name, _ in set(expected) - set(_schema(connection, "new"))
+        ]
+    if lost:
+        kind, name = min(lost)
+        raise BadInput(
+            f"{path} cannot be written anew without losing its {kind} '{name}', which is not from "
+            "spotify-hist.",
+            hint="Keep what it says elsewhere and drop it in a DuckDB shell, then run this again.",
+        )
+
+
+@contextmanager
+def _copying(old: Path, new: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to copy the file `old`, attached as that, to `new`."""
+    try:
+        with translated(new), engine.in_memory() as connection, engine.stoppable(connection):
+            engine.attach(connection, old, "old", "read_only")
+            yield connection
+    except duckdb.InterruptException:
+        raise
+    except duckdb.Error as error:
+        # Not one of the disk: what a person has added can be such that it cannot be made again.
+        raise BadInput(
+            f"{old} cannot be written anew: {str(error).splitlines()[0]}",
+            hint="What is named there is not from spotify-hist: drop it in a DuckDB shell, then "
+            "run this again.",
+        ) from error
 
 
 def check(path: Path, expected: Contents | None = None) -> None:
@@ -195,10 +246,11 @@ def settle(connection: duckdb.DuckDBPyConnection) -> None:
 def still_owed(error: SpotifyHistError, what: str) -> SpotifyHistError:
     """The same error of a rewrite, said to whoever has already deleted something."""
     error.message = f"{what}, but the file could not be written anew yet. {error.message}"
-    error.hint = (
-        "Until then the deleted titles can be read in the file. The next command that writes does "
-        "it; 'spotify-hist status' tells."
-    )
+    until = "Until then the deleted titles can be read in the file."
+    if isinstance(error, BadInput):  # it does not pass by itself
+        error.hint = f"{until} {error.hint}"
+    else:
+        error.hint = f"{until} The next command that writes does it; 'spotify-hist status' tells."
     return error
 
 

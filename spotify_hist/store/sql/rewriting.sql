@@ -17,23 +17,47 @@ delete from job_runs
 where job = 'rewrite' and status = 'running';
 
 -- step: schema
-select 'table', schema_name, table_name, sql
+-- All that a database is made of but rows, also what a person has added: what it is, where, its
+-- name, and what it says.
+select 'table', schema_name, table_name, concat_ws(' -- ', sql, comment)
 from duckdb_tables()
 where database_name = $database and not internal
 union all
-select 'index', schema_name, index_name, sql
+select 'comment', schema_name, table_name || '.' || column_name, comment
+from duckdb_columns()
+where database_name = $database and not internal and comment is not null
+union all
+select 'index', schema_name, index_name, concat_ws(' -- ', sql, comment)
 from duckdb_indexes()
 where database_name = $database
 union all
-select 'view', schema_name, view_name, sql
+select 'view', schema_name, view_name, concat_ws(' -- ', sql, comment)
 from duckdb_views()
 where database_name = $database and not internal
 union all
-select 'sequence', schema_name, sequence_name, start_value::varchar
+select 'sequence', schema_name, sequence_name, concat_ws(' -- ', sql, comment)
 from duckdb_sequences()
 where database_name = $database
+union all
+select 'trigger', schema_name, trigger_name, concat_ws(' -- ', sql, comment)
+from duckdb_triggers()
+where database_name = $database
+union all
+select
+    'macro', schema_name, function_name,
+    concat_ws(' -- ', parameters::varchar, macro_definition, comment)
+from duckdb_functions()
+where database_name = $database and not internal
+union all
+select 'type', schema_name, type_name, concat_ws(' -- ', logical_type, labels::varchar, comment)
+from duckdb_types()
+where database_name = $database and not internal
+union all
+select 'schema', schema_name, '', ''
+from duckdb_schemas()
+where database_name = $database and not internal
 order by all;
 
 -- step: sums
-select count(*), coalesce(sum(hash(row_of)), 0)::varchar
-from {table} as row_of;
+select count(*), coalesce(sum(hash(*columns(*))), 0)::varchar
+from {table};
