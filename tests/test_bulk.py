@@ -20,11 +20,12 @@ from raw_rows import (
 
 from spotify_hist.collect import staging, unknown_keys
 from spotify_hist.collect.workspace import Workspace
+from spotify_hist.faces.cli.main import run
 from spotify_hist.normalise.exports import EXTENDED_KEYS
 from spotify_hist.sources.exports.archive import Member
 from spotify_hist.store import bulk
 from spotify_hist.store.bulk import BulkFile
-from spotify_hist.store.database import Room
+from spotify_hist.store.database import Database, Room
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -433,3 +434,17 @@ def files(draw: st.DrawFn) -> bytes:
 def test_any_files_give_the_same_either_way(stage: Stage, several: list[bytes]) -> None:
     """Ordinary and nasty files together: the same rows, rejections and damage."""
     assert_same(stage, several)
+
+
+@pytest.mark.parametrize("above", ["ms_played=5", "platform=toaster", "ts=2001-01-01T00:00:00Z"])
+def test_directories_called_like_a_column_change_no_row(tmp_path: Path, above: str) -> None:
+    """DuckDB takes such a name for a value of every row, where it is not told not to."""
+    file = tmp_path / "Streaming_History_Audio_2024.json"
+    file.write_text(json.dumps([GENERATION_2024]), encoding="utf-8")
+    found = []
+    for home in (tmp_path / "home", tmp_path / above / "home"):
+        assert run(["--home", str(home), "import", str(file)]) == 0
+        with Database(home / "history.duckdb").read() as connection:
+            statement = "select played_at::varchar, ms_played, platform from plays"
+            found.append(connection.execute(statement).fetchall())
+    assert found[0] == found[1] != []

@@ -17,7 +17,7 @@ from plays import NOW, MemoryDatabase, add, api, extended
 from universe import noted_universes, rows_of
 
 from spotify_hist import normalise
-from spotify_hist.errors import BadInput, NoHistory, UsageError
+from spotify_hist.errors import BadInput, NoHistory, Temporary, UsageError
 from spotify_hist.faces.cli.main import run
 from spotify_hist.model import Record
 from spotify_hist.sources.exports.formats import source_of
@@ -25,7 +25,7 @@ from spotify_hist.sources.exports.opening import detect, open_rows
 from spotify_hist.store import listeners, records
 from spotify_hist.store.database import Database
 from spotify_hist.store.exporting import FORMS, Form, export
-from spotify_hist.store.outbox import MANIFEST
+from spotify_hist.store.outbox import MANIFEST, outbox
 from spotify_hist.store.records import StagedRow
 
 if TYPE_CHECKING:
@@ -417,6 +417,37 @@ def test_what_a_killed_export_left_is_cleared_away(history: Database, tmp_path: 
     (tmp_path / "out" / ".spotify-hist-export-abc" / "plays").mkdir(parents=True)
     _go(history, tmp_path / "out", "csv")
     assert _names(tmp_path / "out") == ["me.csv", "other.csv", MANIFEST]
+
+
+def test_two_exports_to_one_place_do_not_spoil_each_other(
+    history: Database, tmp_path: Path
+) -> None:
+    """Whoever comes second is told, and what the first has half made stays."""
+    with outbox(tmp_path / "out", force=False) as box:
+        (box.making / "me.csv").write_text("half")
+        with pytest.raises(Temporary, match=r"Another export to .*out is running"):
+            _go(history, tmp_path / "out", "csv", force=True)
+        assert (box.making / "me.csv").read_text() == "half"
+    _go(history, tmp_path / "out", "csv")
+    assert _names(tmp_path / "out") == ["me.csv", "other.csv", MANIFEST]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_directories_called_like_a_column_change_nothing(
+    history: Database, tmp_path: Path, form: Form
+) -> None:
+    """DuckDB takes `year=2020` in a path for a column, even for one that is told of."""
+    plain, odd = tmp_path / "plain", tmp_path / "year=1999" / "ms_played=5" / "out"
+    _go(history, plain, form)
+
+    _go(history, odd, form)
+
+    assert _names(odd) == _names(plain)
+    if form in WHOLE:
+        for place in (plain, odd):
+            assert run(["--home", str(place / "home"), "import", str(place)]) == 0
+        fresh = [Database(place / "home" / "history.duckdb") for place in (plain, odd)]
+        assert _kept(fresh[0]) == _kept(fresh[1])
 
 
 def test_a_place_that_cannot_be_written_is_said(history: Database, tmp_path: Path) -> None:

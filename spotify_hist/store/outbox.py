@@ -5,17 +5,25 @@ Never overwrites or removes a file that no export has made.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
 import tempfile
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spotify_hist import interrupts
-from spotify_hist.disk import FULL, sync_directory, sync_file
-from spotify_hist.errors import BadInput, SpotifyHistError, StorageFull, UsageError
+from spotify_hist.disk import FULL, sync_directory, sync_file, try_lock
+from spotify_hist.errors import (
+    BadInput,
+    NoLocks,
+    SpotifyHistError,
+    StorageFull,
+    Temporary,
+    UsageError,
+)
 from spotify_hist.private_files import make_directory, open_private
 
 if TYPE_CHECKING:
@@ -83,16 +91,18 @@ def outbox(directory: Path, *, force: bool) -> Iterator[Outbox]:
     """A directory to fill: new, empty or, with `force`, one that an export has filled before.
 
     Nothing half-written is left where the block raises. Raises UsageError for a directory with
-    something in it, BadInput where it cannot be written, StorageFull.
+    something in it, Temporary while another export goes there, BadInput where it cannot be written,
+    StorageFull.
     """
     directory = directory.expanduser().absolute()
     made_here: Path | None = None
     making: Path | None = None
     try:
-        with _told(directory):
+        with _told(directory), ExitStack() as stack:
             if not directory.exists():
                 made_here = directory
                 make_directory(directory)
+            stack.enter_context(_alone(directory))
             _check(directory, force=force)
             for left in directory.glob(f"{_UNFINISHED}*"):
                 shutil.rmtree(left)
@@ -104,6 +114,24 @@ def outbox(directory: Path, *, force: bool) -> Iterator[Outbox]:
             shutil.rmtree(making, ignore_errors=True)
         if made_here is not None:
             _drop_empty(made_here, made_here.parent)
+
+
+@contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """Keep other exports from a directory: each clears away what it finds half made there."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        is_free = True
+        with suppress(NoLocks, OSError):  # not every file system can lock a directory
+            is_free = try_lock(descriptor, fcntl.LOCK_EX, directory)
+        if not is_free:
+            raise Temporary(
+                f"Another export to {directory} is running.",
+                hint="Try again when it has ended, or export to another directory.",
+            )
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _check(directory: Path, *, force: bool) -> None:

@@ -95,6 +95,7 @@ texts as (
         $paths,
         format = 'array',
         maximum_object_size = 4194304,
+        hive_partitioning = false,
         columns = {
             ts: 'VARCHAR', ms_played: 'JSON', platform: 'VARCHAR', conn_country: 'VARCHAR',
             master_metadata_track_name: 'JSON', master_metadata_album_artist_name: 'JSON',

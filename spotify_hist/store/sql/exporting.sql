@@ -38,7 +38,7 @@ copy ({rows}) to '{file}' (format csv, header true);
 -- step: read_csv
 from read_csv(
     '{file}', header = true, all_varchar = true, delim = ',', quote = '"', escape = '"',
-    max_line_size = 100000000
+    max_line_size = 100000000, hive_partitioning = false
 )
 
 -- step: lines
@@ -55,7 +55,7 @@ copy ({rows}) to '{file}' (
 -- step: read_ndjson
 from read_csv(
     '{file}', header = false, quote = '', escape = '', delim = '\x1f',
-    columns = {'line': 'varchar'}, max_line_size = 100000000
+    columns = {'line': 'varchar'}, max_line_size = 100000000, hive_partitioning = false
 )
 
 -- step: plays
@@ -110,7 +110,13 @@ copy ({rows}) to '{file}' (
 );
 
 -- step: read_parquet
-from read_parquet('{file}/**/*.parquet', hive_partitioning = true)
+-- What the directories are called is taken from their end: whatever lies above may have names of
+-- the same form.
+select
+    * exclude (file_of),
+    url_decode(regexp_extract(file_of, '/listener=([^/]*)/year=[^/]*/[^/]*$', 1)) as listener,
+    regexp_extract(file_of, '/year=([^/]*)/[^/]*$', 1) as year
+from read_parquet('{file}/**/*.parquet', hive_partitioning = false, filename = 'file_of')
 
 -- step: sums
 -- How many rows there are, and of each column the sum of its values' hashes.
