@@ -25,6 +25,9 @@ NAMES = (
     "system.duckdb_settings()",
     "pragma_database_list",
     "system.main.pragma_database_list",
+    "main.import_files",
+    "history.main.logs",
+    "history.job_runs",
 )
 REFUSED = [
     template.format(name=name)
@@ -46,6 +49,7 @@ REFUSED = [
     "from query_table('pragma_' || 'database_list')",
     "from query('from pragma_' || 'database_list')",
     "from query(chr(102) || 'rom pragma_database_list')",
+    "from pragma_storage_info('import_files')",
     "select current_setting('allowed_paths')",
     "select current_setting('secret_directory')",
     "select 'allowed_paths'.current_setting()",
@@ -87,6 +91,30 @@ def said(home: Path, text: str) -> str:
     except SpotifyHistError as error:
         return f"{error.message} {error.hint}"
     return f"{answer.columns} {answer.rows}"
+
+
+def test_what_our_own_tables_tell_of_files_is_their_names(tmp_path: Path) -> None:
+    """Where an export lay, and what was said of it, is in them with its folders."""
+    folder, database = tmp_path / FOLDER, Database(tmp_path / "history.duckdb")
+    add(database, MINE)
+    with database.write("test") as connection:
+        connection.executemany(
+            "insert into import_files (file_id, import_id, name, package, format, content_sha256,"
+            " content_file_id, records, rejected, damage, new, upgraded, duplicate)"
+            " values ($1, 1, 'x.json', $2, 'extended_audio', '', $1, 0, 0, $3, 0, 0, 0)",
+            [
+                [7, f"{folder}/x.zip!/Streaming/", f"'{folder}/x.zip' cannot be read"],
+                [8, f"{folder}/", f"({folder}/x.json: damaged)"],
+            ],
+        )
+        connection.execute(
+            "insert into logs values (now(), 'error', 'poll', null, $1)",
+            [f"{folder}/spool/a.json is 1/2 there: http://127.0.0.1/x (see {folder}/b)"],
+        )
+    files = said(tmp_path, "from import_files")
+    assert FOLDER not in files
+    assert all(name in files for name in ("'x.zip!/Streaming/'", "'x.zip' cannot be", "(x.json:"))
+    assert "a.json is 1/2 there: http://127.0.0.1/x (see b)" in said(tmp_path, "from logs")
 
 
 @pytest.mark.parametrize("text", REFUSED)

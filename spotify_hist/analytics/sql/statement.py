@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 ALONE: Final = "A query sees the history alone: no files, no network, no settings."
 
 # What tells the path of the open file: always, or by its full name only.
-_TELLS_PATHS: Final = frozenset(("pragma_database_list",))
-_REPLACED: Final = frozenset(("duckdb_databases", "duckdb_settings"))
+_TELLS_PATHS: Final = frozenset(("pragma_database_list", "pragma_storage_info"))
+_REPLACED: Final = frozenset(
+    ("duckdb_databases", "duckdb_settings", "import_files", "job_runs", "logs")
+)
 _TELLS_A_SETTING: Final = "current_setting"
 _HARMLESS: Final = re.compile(
     r"timezone|calendar|threads|memory_limit|max_memory|schema", re.IGNORECASE
