@@ -112,8 +112,14 @@ def leave(code: int) -> NoReturn:
 
 
 def finish(code: int) -> NoReturn:
-    """End a process whose work is done. A signal that comes now has nothing left to stop."""
+    """End a process whose work is done. A signal that comes now has nothing left to stop.
+
+    One that came before and still waited for its moment is not told of either: but the alarm that
+    stands for it would kill an interpreter that has begun to end.
+    """
     _State.has_begun = False
+    if _State.number is not None:
+        leave(code)
     with suppress(KeyboardInterrupt):
         for number, _ in _ANSWERED:
             if signal.getsignal(number) is _answer:
@@ -168,11 +174,11 @@ def _is_importing(frame: FrameType | None) -> bool:
 
 def _unraisable(error: sys.UnraisableHookArgs) -> None:
     """A KeyboardInterrupt that struck where nothing can be raised, such as a finaliser, is raised
-    again a moment later instead of being printed."""
+    again a moment later instead of being printed. What else fails there by then is its doing."""
     if _State.is_raised and issubclass(error.exc_type, KeyboardInterrupt):
         _State.is_raised = False
         _come_again()
-    else:
+    elif _State.number is None:
         sys.__unraisablehook__(error)
 
 

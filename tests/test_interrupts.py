@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from cli_kit import log_in
-from plays import add, extended
+from plays import NOW, add, extended
 from processes import Child, wait_until
 
+from spotify_hist import interrupts, settings
+from spotify_hist.faces.cli import main
+from spotify_hist.faces.server import stdio
 from spotify_hist.store.database import Database
 
 if TYPE_CHECKING:
@@ -92,6 +95,19 @@ except KeyboardInterrupt:
     sys.stdin.readline()
     print("tidy", flush=True)
     interrupts.leave(interrupts.exit_code())
+"""
+DONE_BEFORE = """
+import atexit, os, signal
+from spotify_hist import interrupts
+interrupts.install()
+interrupts.begin("farewell")
+class Broken:
+    def __del__(self): raise ValueError
+with interrupts.held():
+    os.kill(os.getpid(), signal.SIGINT)
+    Broken()
+    atexit.register(signal.pause)  # an end that takes until the signal comes again
+    interrupts.finish(0)
 """
 IN_A_FINALISER = """
 import os, signal, sys
@@ -233,6 +249,12 @@ def test_an_interruption_in_a_finaliser_is_not_lost() -> None:
         child.process.communicate(timeout=60)
 
 
+def test_work_that_is_done_before_it_may_be_stopped_ends_as_done() -> None:
+    """Nothing is left behind that would end the process in another way, and nothing is said."""
+    with Child(DONE_BEFORE) as child:
+        assert child.finish() == (0, "", "")
+
+
 def test_a_job_in_the_background_goes_on() -> None:
     """A shell that ignores Ctrl-C for a job means it."""
     script = "import signal; from spotify_hist import __main__; print(signal.getsignal(2).name)"
@@ -245,3 +267,26 @@ def test_a_job_in_the_background_goes_on() -> None:
         check=True,
     )
     assert done.stdout == "SIG_IGN\n"
+
+
+def test_an_interruption_among_tasks_side_by_side_is_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They raise it in a group, which is no KeyboardInterrupt."""
+
+    def work(_arguments: list[str]) -> None:
+        raise BaseExceptionGroup("tasks", [KeyboardInterrupt()])
+
+    monkeypatch.setattr(main, "invoke", work)
+    assert main.run(["serve-tools"]) == 130
+    assert capsys.readouterr().err == LINE
+
+
+def test_a_server_of_stdio_that_was_stopped_while_it_was_imported_does_not_begin(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its handlers come too late for that signal, and its tasks would be cut in pieces by it."""
+    monkeypatch.setattr(interrupts, "asked", lambda: signal.SIGINT)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    with pytest.raises(KeyboardInterrupt):
+        stdio.serve(settings.load(home), user=None, now=lambda: NOW)

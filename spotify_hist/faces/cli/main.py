@@ -178,9 +178,10 @@ def _code(out: Output, arguments: list[str], *, as_json: bool) -> int:
     try:
         result = invoke(arguments)
         flush_stdout()
-    except Exception as error:
-        if interrupts.asked() is not None:
-            # Whatever failed, it did so on the way to the end that was asked for.
+    except (Exception, BaseExceptionGroup) as error:
+        if interrupts.asked() is not None or not isinstance(error, Exception):
+            # Whatever failed, it did so on the way to the end that was asked for. Tasks that run
+            # side by side tell of it in a group.
             raise KeyboardInterrupt from error
         return _failed(out, error, as_json=as_json)
     code = result if isinstance(result, int) else int(ExitCode.OK)

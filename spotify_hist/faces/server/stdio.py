@@ -16,6 +16,7 @@ from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
 from pydantic import ValidationError
 
+from spotify_hist import interrupts
 from spotify_hist.faces.server import mcp
 from spotify_hist.faces.server.process import leave, quiet_libraries
 from spotify_hist.faces.server.tools import Tools
@@ -47,6 +48,8 @@ def serve(settings: Settings, *, user: str | None, now: Callable[[], datetime]) 
     # A thread is always waiting in a read of stdin, which nothing but the end can interrupt.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: os._exit(0))
+    if interrupts.asked() is not None:  # while the modules were imported: there is no better moment
+        raise KeyboardInterrupt
     anyio.run(_serve, tools, settings.number("server.query_timeout_s"))
     tools.close()
     leave(still_running=tools.running)
