@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
-from small_disk import Said, command
+from small_disk import Said, command, small_disk
 
-from spotify_hist.errors import ExitCode
+from spotify_hist.errors import DatabaseBusy, ExitCode
 from spotify_hist.store import rewriting
 from spotify_hist.store.database import Database
 
@@ -193,3 +197,67 @@ def _contents(path: Path) -> rewriting.Contents:
     with duckdb.connect() as connection:
         connection.execute(f"attach '{path}' as made (read_only)")
         return rewriting.contents(connection, "made")
+
+
+_SHELL = """
+import sys, duckdb
+connection = duckdb.connect(sys.argv[1])
+if sys.argv[2] == "write":
+    connection.execute("create table mine as select 5 as x")
+    connection.close()
+print("there", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "told"), [("open", "was opened by another"), ("write", "was changed by another")]
+)
+def test_a_shell_that_comes_in_between_loses_nothing(
+    home: Path, monkeypatch: pytest.MonkeyPatch, how: str, told: str
+) -> None:
+    """What it writes to a file that was replaced would be gone."""
+    path = home / "history.duckdb"
+    check = rewriting.check
+
+    def come_in_between(made: Path, expected: rewriting.Contents | None = None) -> None:
+        check(made, expected)
+        shell = [sys.executable, "-c", _SHELL, str(path), how]
+        stack.enter_context(process := subprocess.Popen(shell, stdin=-1, stdout=-1))
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"there\n"
+
+    with ExitStack() as stack:
+        monkeypatch.setattr(rewriting, "check", come_in_between)
+        with pytest.raises(DatabaseBusy, match=told):
+            Database(path, 20).rewrite("test")
+    assert rewriting.leftovers(path) == []
+    assert _ask(home, "select count(*) from plays") == [(1,)]
+    if how == "write":
+        assert _ask(home, "from mine") == [(5,)]
+
+
+def test_whoever_comes_by_a_link_waits_at_the_same_gate(home: Path, tmp_path: Path) -> None:
+    """The link of another home leads to the same file."""
+    link = tmp_path / "other.duckdb"
+    link.symlink_to(home / "history.duckdb")
+
+    with (
+        Database(home / "history.duckdb").write("test"),
+        pytest.raises(DatabaseBusy, match="in use by spotify-hist test"),
+    ):
+        Database(link, 0.0).rewrite("other")
+
+    assert not list(tmp_path.glob("other.duckdb.*"))
+
+
+def test_the_disk_that_a_link_leads_to_is_looked_at(home: Path, tmp_path: Path) -> None:
+    """It is there that the history grows and is written anew."""
+    with small_disk(tmp_path / "disk", 40_000):
+        shutil.move(home / "history.duckdb", tmp_path / "disk" / "history.duckdb")
+        (home / "history.duckdb").symlink_to(tmp_path / "disk" / "history.duckdb")
+
+        said = command(home, 0, "status", "--check")
+
+    assert said.code == ExitCode.NEEDS_PERSON
+    assert f"The disk of {tmp_path / 'disk'} is nearly full" in said.out

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from spotify_hist.settings import Settings
 
@@ -53,22 +53,26 @@ class DiskSpace:
 
 
 def disks(settings: Settings, history_bytes: int) -> tuple[DiskSpace, ...]:
-    """The disk of the home, then that of the watched folder where it is another one.
+    """The disk of the home, then those of the history, where a link leads to it, and of the watched
+    folder, where they are others.
 
-    What cannot be asked is left out. The home's needs twice the history (`history_bytes`, its log
-    included): a new version, or a removal, writes it once again, and its log besides. A poll alone
-    needs next to nothing.
+    What cannot be asked is left out. The history's needs twice the history (`history_bytes`, its
+    log included): a new version, or a removal, writes it once again, and its log besides. A poll
+    alone needs next to nothing.
     """
     return tuple(_each(settings, history_bytes))
 
 
 def _each(settings: Settings, history_bytes: int) -> Iterator[DiskSpace]:
     home = _existing(settings.data_dir)
-    watched = _existing(settings.watched)
-    folders = [(settings.data_dir, home, max(LEAST_BYTES, 2 * history_bytes))]
-    if _device(watched) != _device(home):
-        folders.append((settings.watched, watched, LEAST_BYTES))
-    for folder, existing, needed in folders:
+    history = Path(os.path.realpath(settings.database)).parent
+    needed_there = max(LEAST_BYTES, 2 * history_bytes)
+    is_here = _device(_existing(history)) == _device(home)
+    folders = {_device(home): (settings.data_dir, home, needed_there if is_here else LEAST_BYTES)}
+    for folder, needed in ((history, needed_there), (settings.watched, LEAST_BYTES)):
+        existing = _existing(folder)
+        folders.setdefault(_device(existing), (folder, existing, needed))
+    for folder, existing, needed in folders.values():
         try:
             found = os.statvfs(existing)
         except OSError:

@@ -74,7 +74,8 @@ class Database:
         self._link = path if path.is_symlink() else None
         self._wait_s = wait_s
         self._on_wait = on_wait
-        self._gate = Gate(path, on_wait)
+        # One gate for every link to it: who came by another could replace what is being written.
+        self._gate = Gate(self.path, on_wait)
 
     @classmethod
     def from_settings(cls, settings: Settings, on_wait: OnWait | None = None) -> Database:

@@ -8,6 +8,7 @@ it was checkpointed, closed, opened again and found to hold the same as what it 
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 from contextlib import contextmanager, suppress
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from spotify_hist.disk import FULL, free_bytes, sync_directory, sync_file
-from spotify_hist.errors import BadInput, SpotifyHistError, StorageFull
+from spotify_hist.errors import BadInput, DatabaseBusy, SpotifyHistError, StorageFull
 from spotify_hist.store import engine, sql
 from spotify_hist.store.duckdb_errors import log_of, log_without_file, translated
 
@@ -140,13 +141,18 @@ def made_anew(path: Path) -> Iterator[Path]:
     """A name to make a file under; it takes the place of `path` once the block is through.
 
     What is made has the owner and the mode of what it replaces, and is on the disk before it does.
-    A kill leaves no half-made file at `path`. Raises StorageFull, BadInput.
+    A kill leaves no half-made file at `path`. Raises StorageFull, BadInput, and DatabaseBusy where
+    another program has opened or changed the file meanwhile.
     """
     making = path.with_name(path.name + ".new")
     try:
         clear(path)
+        before = _stamp(path)
         yield making
-        _take_place(making, path)
+        with _held(path):
+            if _stamp(path) != before:
+                raise _busy(path, "was changed by another program")
+            _take_place(making, path)
     except OSError as error:
         if error.errno in FULL:
             raise StorageFull(f"The disk of {path} is full.") from None
@@ -176,6 +182,41 @@ def _take_place(making: Path, path: Path) -> None:
     sync_file(making)
     making.replace(path)
     sync_directory(path.parent)
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[None]:
+    """Keep programs that know nothing of the gate, such as a DuckDB shell, from opening a file:
+    what they write to one that was replaced is lost. Raises DatabaseBusy where one has it open."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield
+        return
+    try:
+        try:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # as DuckDB does
+        except (BlockingIOError, PermissionError):
+            raise _busy(path, "was opened by another program") from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _stamp(path: Path) -> tuple[int, ...] | None:
+    """What tells this state of a file from any other; None where there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _busy(path: Path, what: str) -> DatabaseBusy:
+    return DatabaseBusy(
+        f"{path} {what} while it was being written anew.",
+        hint="Close that program and try again; nothing was lost.",
+    )
 
 
 def leftovers(path: Path) -> list[Path]:
