@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -14,9 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spotify_hist import settings as settings_module
-from spotify_hist.collect import pauses
+from spotify_hist.collect import checks, pauses
+from spotify_hist.collect.advice import next_steps
 from spotify_hist.collect.outages import Outages
 from spotify_hist.collect.removal import remove_listener
+from spotify_hist.collect.status import look
 from spotify_hist.collect.sync import sync
 from spotify_hist.collect.turns import turn
 from spotify_hist.errors import (
@@ -105,7 +108,7 @@ def test_what_has_failed_for_a_day_needs_a_person(
     assert "'anna' has failed since 2026-05-10 21:00 UTC, for 25 h 0 min" in last.message
     assert last.message.endswith(first.message)
     assert first.hint == Temporary.hint or first.hint in last.hint
-    assert "Try again later" not in last.hint
+    assert "again later" not in last.hint
     assert "Plays are being lost" in last.hint
 
 
@@ -469,3 +472,46 @@ def test_a_sync_tells_of_it_with_what_else_it_did(anna: Household) -> None:
     done = sync(anna.settings, anna.database, anna.vault, anna.now, sleep=anna.sleep)
     assert isinstance(done.users[0].error, NeedsPerson)
     assert done.errors == ()
+
+
+@pytest.mark.parametrize("status", [403, 400], ids=["not allowed", "unknown client"])
+def test_what_does_not_pass_is_told_as_itself_and_status_does_not_blame_the_timer(
+    status: int, anna: Household
+) -> None:
+    """Exit 4 or 2 from the first run on; after a day the check says since when and why."""
+    if status == 403:
+        message = "User not registered in the Developer Dashboard"
+        body: dict[str, object] = {"error": {"status": 403, "message": message}}
+        anna.sandbox.fail(RECENT, 403, times=10_000, body=body)
+    else:
+        anna.sandbox.expire_access_tokens()
+        anna.sandbox.fail("/api/token", 400, times=10_000, body={"error": "invalid_client"})
+    errors = fail_for(anna, 26)
+    codes = {0 if error is None else int(error.exit_code) for error in errors}
+    assert codes == {4 if status == 403 else 2}
+    found = look(anna.settings, anna.database, lambda: anna.vault, anna.now())
+    (late,) = checks.run(found, anna.settings, anna.now())
+    assert errors[0] is not None
+    assert late.code == "not_collected"
+    assert late.message.endswith(errors[0].message)
+    assert errors[0].hint in late.hint
+    assert late.in_words() in next_steps(found, anna.settings, anna.now())
+    assert "timer" not in late.hint
+
+
+@pytest.mark.parametrize("form", ["table", "json"])
+def test_an_error_of_one_of_several_listeners_says_whose_it_is(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The words for one person say nothing of whom; of several, one must know."""
+    with household(tmp_path / "home", "anna", "bob", http_retries=0) as home:
+        for name in ("anna", "bob"):
+            home.log_in(name, home.now() - timedelta(days=30))
+        home.poll()
+        run_here(home, monkeypatch)
+        for command in ("poll", "sync", "backfill"):
+            home.sandbox.fail(RECENT, 404)
+            assert main.run([command, "--format", form]) == 6
+            said = capsys.readouterr().err
+            # A backfill asks for both at once: whichever is first meets it.
+            assert len(re.findall("(anna|bob): Spotify answered", said)) == 1, (command, said)

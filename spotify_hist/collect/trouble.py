@@ -15,6 +15,7 @@ from spotify_hist.collect.spool import Spool
 from spotify_hist.errors import (
     AlreadyRunning,
     ExitCode,
+    Forbidden,
     NeedsPerson,
     SpotifyHistError,
     Stopped,
@@ -57,9 +58,11 @@ class Judge:
     def failure(self, login: LoginState, error: SpotifyHistError) -> SpotifyHistError:
         """What a listener's error is told as: itself, or NeedsPerson where it has lasted.
 
-        A login that has ended, or a disk that is broken, is told at once and is not counted.
+        A login that has ended is not counted. What does not pass by itself (an account that the
+        app does not know, a client id that is wrong) is told as itself from the first run, and is
+        counted for `status`, which would blame the timer else.
         """
-        if login.account is None or login.is_useless or not _should_pass(error):
+        if login.account is None or login.is_useless or not _is_counted(error):
             return error
         account, account_id = login.account, login.account.account_id
         is_stuck = isinstance(error, AlreadyRunning)
@@ -70,7 +73,7 @@ class Judge:
             login.begun_at,
             lambda: last_success(self._settings, self._database, account),
         )
-        if not self._outages.is_alarming(outage):
+        if not isinstance(error, Temporary) or not self._outages.is_alarming(outage):
             return error
         return needs_person(login.user, outage, self._now, error)
 
@@ -157,8 +160,11 @@ def last_success(settings: Settings, database: Database, account: Account) -> da
     return None
 
 
-def _should_pass(error: SpotifyHistError) -> bool:
-    return isinstance(error, Temporary) and not isinstance(error, Stopped)
+def _is_counted(error: SpotifyHistError) -> bool:
+    if isinstance(error, Forbidden):
+        return True
+    codes = (ExitCode.LOGIN_NEEDED, ExitCode.PARTIAL)
+    return error.exit_code not in codes and not isinstance(error, Stopped)
 
 
 def minute(moment: datetime) -> str:

@@ -47,6 +47,6 @@ def backfill(app: App, max_days: int | None, max_requests: int | None, form: str
             if result.error is None or result.requests:
                 app.out.line(collecting.backfill_in_words(result))
     errors = [result.error for result in results if result.error is not None]
-    collecting.tell_errors(app, errors, form)
+    collecting.tell_errors(app, errors, form, results)
     collecting.warn(app, "backfill", (result.warning for result in results), form)
     return collecting.exit_code(errors, done=len(results) - len(errors))

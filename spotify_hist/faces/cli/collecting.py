@@ -46,10 +46,25 @@ def tell_recoveries(app: App, texts: Iterable[str | None]) -> None:
         app.out.note(text, even_if_quiet=True)
 
 
-def tell_errors(app: App, errors: Iterable[SpotifyHistError], form: str) -> None:
-    """Each failure on a line of its own, on stderr; one that struck several steps once."""
+def tell_errors(
+    app: App,
+    errors: Iterable[SpotifyHistError],
+    form: str,
+    results: Sequence[UserPoll | UserBackfill],
+) -> None:
+    """Each failure on a line of its own, on stderr; one that struck several steps once.
+
+    Where a run was for several listeners, with `results`, it says whom it struck.
+    """
+    struck: dict[str, list[str]] = {}
+    if len({each.user for each in results}) > 1:
+        for each in results:
+            names = struck.setdefault(each.error.message, []) if each.error else []
+            if each.user not in names:
+                names.append(each.user)
     for error in {each.message: each for each in errors}.values():
-        app.out.error(error, as_json=form == "json")
+        names = [name for name in struck.get(error.message, ()) if name not in error.message]
+        app.out.error(error, as_json=form == "json", about=", ".join(names))
 
 
 def warn(app: App, job: str, warnings: Iterable[str | None], form: str) -> None:

@@ -143,12 +143,14 @@ class Output:
         else:
             self._say("info", text)
 
-    def error(self, error: SpotifyHistError, *, as_json: bool = False) -> None:
-        """A failure and its next step, on stderr."""
+    def error(self, error: SpotifyHistError, *, as_json: bool = False, about: str = "") -> None:
+        """A failure and its next step, on stderr; `about` names whom it struck."""
+        message = f"{about}: {error.message}" if about else error.message
         if as_json or self._log_json:
-            _say(_encoded({"error": error.as_dict()}, sys.stderr.encoding) + "\n")
+            told = {"error": error.as_dict() | {"message": message}}
+            _say(_encoded(told, sys.stderr.encoding) + "\n")
         else:
-            _say(_wrapped(f"Error: {error.message} {error.hint}".rstrip(), sys.stderr))
+            _say(_wrapped(f"Error: {message} {error.hint}".rstrip(), sys.stderr))
 
     def farewell(self, error: Interrupted, *, as_json: bool = False) -> None:
         """The one line of a command that was stopped, on stderr."""

@@ -35,7 +35,7 @@ def poll(app: App, form: str) -> int:
             if result.error is None or result.rejected:
                 app.out.line(collecting.poll_in_words(result))
     errors = [result.error for result in results if result.error is not None]
-    collecting.tell_errors(app, errors, form)
+    collecting.tell_errors(app, errors, form, results)
     collecting.tell_recoveries(app, (result.recovered for result in results))
     collecting.warn(app, "poll", (result.warning for result in results), form)
     return collecting.exit_code(errors, done=len(results) - len(errors))

@@ -59,7 +59,7 @@ def _once(app: App, form: str, sleep: Callable[[float], None]) -> int:
     else:
         _tell(app, done)
     errors = _errors(done)
-    collecting.tell_errors(app, errors, form)
+    collecting.tell_errors(app, errors, form, [*done.users, *done.backfills])
     collecting.tell_recoveries(app, (result.recovered for result in done.users))
     collecting.warn(app, "sync", (result.warning for result in done.users), form)
     served = sum(each.error is None for each in done.users)

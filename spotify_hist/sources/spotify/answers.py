@@ -40,7 +40,8 @@ def json_object(answer: Answer) -> dict[str, object]:
     if not isinstance(value, dict):
         raise Offline(
             f"Spotify answered something that is not JSON (HTTP {answer.status}).",
-            hint="A proxy or a Wi-Fi sign-in page may be in between; try again later.",
+            hint="A proxy or a Wi-Fi sign-in page may be in between: open any web page in a "
+            "browser on this network, and sign in where it asks to.",
         )
     return value
 
@@ -62,7 +63,8 @@ def quota_error() -> RateLimited:
     """The quota is used up: final for this run, without a time to come back (FACTS 1.5)."""
     return RateLimited(
         "The request quota of your Spotify app's owner is used up (QUOTA_EXCEEDED).",
-        hint="Spotify does not say when it is filled up again; try again in some hours.",
+        hint="Spotify does not say when it is filled up again: let the other apps of that owner "
+        "ask less, as they share it, and see https://developer.spotify.com/dashboard.",
     )
 
 
