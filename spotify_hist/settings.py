@@ -322,13 +322,17 @@ def _resolve(
             text = path.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(
-                f"{origin} names a file that cannot be read: {error}",
+                f"{origin} names a file that cannot be read: {_why(error)}.",
                 hint="Give the path of a readable file that holds only the secret.",
             ) from None
         return _convert(option, text, origin), origin
     if option.key in from_file:
         return _convert(option, from_file[option.key], str(config_file)), str(config_file)
     return option.default, "default"
+
+
+def _why(error: OSError | UnicodeDecodeError) -> str:
+    return (error.strerror or str(error)) if isinstance(error, OSError) else "it is not text"
 
 
 def _secret_files(option: Option, env: Mapping[str, str]) -> Iterator[tuple[Path, str]]:

@@ -201,6 +201,13 @@ def test_a_clock_that_was_ahead_hides_nobody(well: Database, cli: Cli) -> None:
     """A poll of next week says nothing of today."""
     polled(well, NOW + timedelta(days=7))
     assert checked(cli) == (7, ["not_collected"])
+    assert "which lies ahead. See that the clock" in cli("status", "--check").out
+
+
+def test_a_clock_that_is_put_right_by_little_calls_nobody(well: Database, cli: Cli) -> None:
+    """A poll that ended some seconds from now is a poll of now."""
+    polled(well, NOW + timedelta(seconds=3))
+    assert checked(cli) == (0, [])
 
 
 def test_a_login_that_ended_is_four(well: Database, cli: Cli) -> None:

@@ -93,6 +93,8 @@ def test_everything_that_root_makes_in_a_home_is_its_owners(living: Household) -
     assert process("users", "pause", "anna").code == 0
     assert process("users", "resume", "anna").code == 0
     assert process("auth", "rotate-key").code == 0
+    for form in ("csv", "parquet", "listenbrainz"):
+        assert process("export", str(theirs / form), "--format", form).code == 0
     assert owners(theirs) == {}
     living.sandbox.expire_access_tokens()
     done = as_them("sync")
@@ -177,7 +179,8 @@ def test_a_file_of_root_is_named_with_the_command_that_gives_it_back(living: Hou
     """Not the folder, which is the owner's."""
     vault = living.settings.vault
     (token,) = vault.glob("*.token")
-    for path in (token, vault / "key", living.settings.spool / ".poll.turn"):
+    history = living.settings.database
+    for path in (token, vault / "key", history, living.settings.spool / ".poll.turn"):
         if path.name == ".poll.turn":
             assert process("poll").code == 0
         before = path.stat()

@@ -143,24 +143,34 @@ def plays_are_collected(snapshot: Snapshot) -> Iterator[Problem]:
             words = trouble.in_words(each.name, outage, snapshot.now)
             yield Problem("not_collected", words, trouble.next_step(outage))
             continue
-        polled = each.polled_at
-        ago = None if polled is None else duration((snapshot.now - polled).total_seconds())
-        yield Problem(
+        yield _not_collected(each, snapshot.now)
+
+
+def _not_collected(listener: ListenerStatus, now: datetime) -> Problem:
+    polled, name = listener.polled_at, listener.name
+    if polled is not None and polled > now:
+        return Problem(
             "not_collected",
-            f"Nothing has been collected for '{each.name}' {f'for {ago}' if ago else 'yet'}.",
-            "Check the timer that runs 'spotify-hist sync' (contrib/README.md), and "
-            "'spotify-hist jobs --failed'.",
+            f"'{name}' was last polled at {trouble.minute(polled)} UTC, which lies ahead.",
+            "See that the clock of this machine is right, then run 'spotify-hist sync'.",
         )
+    ago = "yet" if polled is None else f"for {duration((now - polled).total_seconds())}"
+    return Problem(
+        "not_collected",
+        f"Nothing has been collected for '{name}' {ago}.",
+        "Check the timer that runs 'spotify-hist sync' (contrib/README.md), and "
+        "'spotify-hist jobs --failed'.",
+    )
 
 
 def _is_late(listener: ListenerStatus, login: LoginState, snapshot: Snapshot) -> bool:
-    """Whether no poll did well for so long. A moment that lies ahead, by a clock that was wrong,
-    says nothing; a login as young as that is given its time."""
+    """Whether no poll did well for so long. A moment that lies far ahead, by a clock that was
+    wrong, says nothing (one that is put right by less is no reason to call anybody); a login as
+    young as that is given its time."""
     if not snapshot.status.is_read:
         return False
     moments = (listener.polled_at, login.begun_at)
-    past = [each for each in moments if each is not None and each <= snapshot.now]
-    return not past or snapshot.now - max(past) > snapshot.patience
+    return all(each is None or abs(snapshot.now - each) > snapshot.patience for each in moments)
 
 
 def pages_are_understood(snapshot: Snapshot) -> Iterator[Problem]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from spotify_hist.errors import BadInput, DamagedDatabase, DatabaseBusy, NoHistory, SpotifyHistError
-from spotify_hist.ownership import give_path
+from spotify_hist.ownership import give_path, how_to_take_back
 from spotify_hist.private_files import make_directory, tighten
 from spotify_hist.store import migrate, rewriting
 from spotify_hist.store.duckdb_errors import (
@@ -278,7 +278,7 @@ class Database:
         except OSError as error:
             raise BadInput(
                 f"{error.filename} cannot be opened: {error.strerror}.",
-                hint="Run as the user who owns it.",
+                hint=f"{how_to_take_back(log) or 'Run as the user who owns it'}.",
             ) from None
         if not _LOG_HEAD.startswith(head) and any(head):
             raise not_a_log(self.path)

@@ -28,6 +28,7 @@ from spotify_hist.errors import (
     StorageFull,
     Temporary,
 )
+from spotify_hist.ownership import how_to_take_back
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -207,7 +208,7 @@ def _of_system(path: Path, text: str) -> SpotifyHistError | None:
     if number in {errno.EACCES, errno.EPERM, errno.EROFS}:
         return BadInput(
             f"{path} cannot be opened: {os.strerror(number).lower()}.",
-            hint="Run as the user who owns that directory.",
+            hint=f"{how_to_take_back(path) or 'Run as the user who owns that directory'}.",
         )
     if number in {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR, errno.EAGAIN}:
         return Temporary(f"{path} cannot be opened now: {os.strerror(number).lower()}.")

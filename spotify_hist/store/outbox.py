@@ -24,6 +24,7 @@ from spotify_hist.errors import (
     Temporary,
     UsageError,
 )
+from spotify_hist.ownership import give_path
 from spotify_hist.private_files import make_directory, open_private
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class Outbox:
             place = self.directory / name
             make_directory(place.parent)
             (self.making / name).replace(place)
+            give_path(place)
         for name in before - set(made):
             (self.directory / name).unlink(missing_ok=True)
             _drop_empty((self.directory / name).parent, self.directory)
@@ -108,6 +110,7 @@ def outbox(directory: Path, *, force: bool) -> Iterator[Outbox]:
                 shutil.rmtree(left)
             with interrupts.held():  # made without being removed afterwards, it would stay
                 making = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=directory))
+                give_path(making)
             yield Outbox(directory, making)
     finally:
         if making is not None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _LOCK_POLL_S = 0.05
 _MEND = "Make it a directory that belongs to you and can be written."
+_MEND_FILE = "It must be a file that you can read and write: 'chmod 600 {}'."
 
 
 class Folder:
@@ -168,5 +169,12 @@ class Folder:
             hint = how_to_take_back(path)
             raise VaultError(
                 f"{what} cannot be used: {why}.",
-                hint=f"{hint}." if hint else _MEND,
+                hint=f"{hint}." if hint else _mend(path),
             ) from None
+
+
+def _mend(path: Path) -> str:
+    """The step for what is ours and still cannot be used."""
+    import shlex
+
+    return _MEND_FILE.format(shlex.quote(str(path))) if path.is_file() else _MEND
