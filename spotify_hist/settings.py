@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 PREFIX = "SPOTIFY_HIST_"
 Value = str | int | float | bool
+_ZONE_HINT = "Use an IANA name such as Europe/Berlin, Asia/Kolkata or UTC."
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Option:
     secret: bool = False
     minimum: float | None = None
     is_zone: bool = False
+    is_path: bool = False
 
     @property
     def variable(self) -> str:
@@ -89,7 +91,12 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("enrich.daily_budget", 300, "Most requests for details in 24 hours.", minimum=0),
     Option("enrich.slice", 10, "Most requests for details in one sync.", minimum=0),
-    Option("sync.watch_dir", None, "Folder whose ZIPs sync imports; by default uploads/."),
+    Option(
+        "sync.watch_dir",
+        None,
+        "Folder whose ZIPs sync imports; by default uploads/.",
+        is_path=True,
+    ),
     Option("logs.retention_days", 90, "Days that logs and finished jobs are kept.", minimum=1),
     Option("import.max_zip_mb", 500, "Largest ZIP accepted, in megabytes.", minimum=1),
     Option(
@@ -359,8 +366,10 @@ def _convert(option: Option, raw: object, origin: str) -> Value:
     problem = SettingsError(
         f"{option.key} (from {origin}) must be {takes}"
         + (f" of at least {option.minimum:g}." if option.minimum is not None else "."),
-        hint=option.help,
+        hint=_ZONE_HINT if option.is_zone else option.help,
     )
+    if isinstance(raw, str) and not option.is_path and not _is_unicode(raw):
+        raise SettingsError(f"{option.key} (from {origin}) is not valid UTF-8.", hint=option.help)
     if wanted is str:
         if not isinstance(raw, str) or not raw or (option.is_zone and not is_zone(raw)):
             raise problem
@@ -376,6 +385,15 @@ def _convert(option: Option, raw: object, origin: str) -> Value:
     if not math.isfinite(value) or (option.minimum is not None and value < option.minimum):
         raise problem
     return value
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether it can be sent and kept: a byte of the environment that is no UTF-8 cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def system_timezone(environ: Mapping[str, str] | None = None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import click
@@ -79,6 +80,7 @@ def test_quiet_after_the_command_is_quiet(cli: Cli) -> None:
         (["query", "recnt"], "recent"),
         (["auth", "stauts"], "status"),
         (["query", "recent", "--limt", "3"], "--limit"),
+        (["top-artists"], "Did you mean query"),
         (["query", "recent", "--home", "x"], "in front of the command"),
     ],
 )
@@ -90,6 +92,54 @@ def test_what_is_misspelt_is_told_with_what_was_meant(
     assert done.code == 2
     assert meant in done.err.replace(" ".join(words), "")
     assert len(done.err.splitlines()) == 1
+
+
+def test_the_words_of_import_may_stand_behind_the_options_of_every_command(cli: Cli) -> None:
+    """And what is a value of such an option is no word."""
+    assert cli("import", "-v", "--user", "me", "list") == cli("import", "list")
+    assert cli("import", "-q", "--user=me", "list", "--format", "json").out.startswith('{"imports"')
+    done = cli("import", "--user", "list")
+    assert done.code == 2
+    assert "PATHS" in done.err
+
+
+@pytest.mark.parametrize("check", [[], ["--check"]])
+def test_status_of_somebody_nobody_knows_is_not_well(check: list[str], cli: Cli) -> None:
+    """A monitor with a misspelt name would be content for ever."""
+    assert cli("status", *check, "--user", "me").code == 0
+    done = cli("status", *check, "--user", "nobody")
+    assert done.code == 2
+    assert "Known listeners: me." in done.err
+
+
+@pytest.mark.parametrize(
+    ("completing", "words", "count"),
+    [("bash_complete", None, None), ("bash_complete", "x y", "x"), ("nothing", "x", "1")],
+)
+def test_what_no_shell_asks_for_is_no_bug(
+    completing: str,
+    words: str | None,
+    count: str | None,
+    cli: Cli,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The variables of completion, set by hand or left over."""
+    for name, value in (
+        ("_SPOTIFY_HIST_COMPLETE", completing),
+        ("COMP_WORDS", words),
+        ("COMP_CWORD", count),
+    ):
+        if value is not None:
+            monkeypatch.setenv(name, value)
+    done = cli("status")
+    assert done.code == 2
+    assert len(done.err.splitlines()) == 1
+
+
+def test_an_error_in_json_has_no_half_characters(cli: Cli) -> None:
+    """A name that is no UTF-8 comes as one, and strict readers refuse it."""
+    done = cli("import", "--format", "json", "no\udce9.zip")
+    assert json.loads(done.err)["error"]["message"] == "no\ufffd.zip does not exist."
 
 
 def test_not_enough_memory_for_a_question_advises_to_ask_for_less(

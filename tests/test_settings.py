@@ -367,3 +367,19 @@ def test_a_pipe_in_the_place_of_the_file_is_not_waited_at(tmp_path: Path) -> Non
     """Nobody might ever write to it."""
     os.mkfifo(tmp_path / "config.toml")
     assert "it is no file" in refusal(tmp_path).message
+
+
+def test_text_that_is_no_utf_8_is_refused_but_for_a_path(tmp_path: Path) -> None:
+    """It could be sent nowhere, and kept nowhere; a folder may be called so."""
+    with pytest.raises(SettingsError, match=r"client_id .* is not valid UTF-8") as caught:
+        load(tmp_path, {"SPOTIFY_HIST_CLIENT_ID": "a\udce9"})
+    caught.value.message.encode()
+    loaded = load(tmp_path, {"SPOTIFY_HIST_SYNC_WATCH_DIR": "/a\udce9"})
+    assert loaded.watched == Path("/a\udce9")
+
+
+def test_what_is_no_time_zone_is_told_with_some_that_are(tmp_path: Path) -> None:
+    """What the setting is for says nothing of how to write it."""
+    with pytest.raises(SettingsError) as caught:
+        load(tmp_path, {"SPOTIFY_HIST_TIMEZONE": "PST"})
+    assert "Europe/Berlin" in caught.value.hint

@@ -17,7 +17,7 @@ from mcp_types import PromptReference, TextContent
 from spotify_hist.analytics.answers import Answer, Column
 from spotify_hist.errors import UsageError
 from spotify_hist.faces.server import mcp, prompts, text, tools
-from spotify_hist.faces.server.replies import Refusal
+from spotify_hist.faces.server.replies import Refusal, as_json
 from spotify_hist.faces.server.visible import in_json, quoted, visible
 
 if TYPE_CHECKING:
@@ -183,6 +183,14 @@ def test_a_tool_tells_hostile_names_as_data(
         assert content.text.count("\n") == 0
     elif name == "top_tracks":
         assert {row["track"] for row in data["rows"]} == set(HOSTILE)
+
+
+def test_the_body_of_an_answer_over_http_hides_nothing() -> None:
+    """It is all that some assistants read; decoded, it is what it was."""
+    value = {f"{name}\ud800": name for name in HOSTILE}
+    body = as_json(value)
+    assert json.loads(body) == value
+    assert is_seen(body.decode())
 
 
 def test_prompts_offers_and_errors_hide_nothing(home: Path) -> None:

@@ -5,6 +5,7 @@ Never runs a command.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import click
@@ -13,9 +14,10 @@ from spotify_hist.faces.cli.context import App
 from spotify_hist.faces.cli.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 _PATHS = ("DIR", "FILE")
+_COMMON = re.compile(r"-[vq]+|--verbose|--quiet|--user(=.*)?", re.DOTALL)
 
 
 def _name_user(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
@@ -60,6 +62,14 @@ def _options() -> tuple[click.Option, ...]:
             help="Say nothing but data and errors.",
         ),
     )
+
+
+def common_words(args: Sequence[str]) -> int:
+    """How many words in front are common options: a word that names a command may come then."""
+    at = 0
+    while at < len(args) and _COMMON.fullmatch(args[at]):
+        at += 2 if args[at] == "--user" else 1
+    return at
 
 
 class Text(click.ParamType[str]):

@@ -14,7 +14,7 @@ from click.shell_completion import CompletionItem
 
 from spotify_hist.faces import shapes
 from spotify_hist.faces.cli import receipts
-from spotify_hist.faces.cli.common import with_common_options
+from spotify_hist.faces.cli.common import common_words, with_common_options
 from spotify_hist.faces.cli.import_accounts import WORDS
 
 if TYPE_CHECKING:
@@ -31,10 +31,11 @@ class _Import(click.Command):
         parent: click.Context | None = None,
         **extra: object,
     ) -> click.Context:
-        if args and args[0] in WORDS:
-            word, *rest = args
-            command = with_common_options(WORDS[word])
-            return command.make_context(f"{info_name} {word}", rest, parent, **extra)
+        at = common_words(args)
+        if at < len(args) and args[at] in WORDS:
+            command = with_common_options(WORDS[args[at]])
+            given = [*args[:at], *args[at + 1 :]]
+            return command.make_context(f"{info_name} {args[at]}", given, parent, **extra)
         return super().make_context(info_name, args, parent, **extra)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -91,7 +91,9 @@ class LazyGroup(click.Group):
 
         raise UsageError(
             f"There is no command called '{name}'.",
-            hint=nearest(name, _COMMANDS) or "List them with 'spotify-hist --help'.",
+            hint=_question_meant(name)
+            or nearest(name, _COMMANDS)
+            or "List them with 'spotify-hist --help'.",
         )
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -149,12 +151,28 @@ def invoke(arguments: list[str]) -> object:
     Not by click's `main`, which makes failures and lines of its own of Ctrl-C and broken pipes.
     """
     if _COMPLETING in os.environ:
-        return cli.main(arguments, prog_name=_NAME)
+        return _complete(arguments)
     try:
         with cli.make_context(_NAME, arguments) as ctx:
             return cli.invoke(ctx)
     except click.exceptions.Exit as ended:
         return ended.exit_code
+
+
+def _complete(arguments: list[str]) -> object:
+    """What a shell asks for by variables of its own. UsageError where they are not as it sets
+    them."""
+    try:
+        return cli.main(arguments, prog_name=_NAME)
+    except (KeyError, ValueError):
+        said = "This is for shells: COMP_WORDS and COMP_CWORD do not tell what is to be completed."
+        raise UsageError(said, hint=f"Unset {_COMPLETING} to run a command.") from None
+    except SystemExit as ended:
+        if ended.code == 1:
+            said = f"{_COMPLETING} is '{os.environ[_COMPLETING]}', which asks for nothing."
+            hint = "Use bash_source, zsh_source or fish_source."
+            raise UsageError(said, hint=hint) from None
+        raise
 
 
 def run(arguments: list[str]) -> int:
@@ -244,6 +262,12 @@ def _as_ours(error: Exception) -> SpotifyHistError | None:
     if known is None and error in lost:
         return BadInput(f"The output cannot be written: {error.strerror}.", hint=_AFTER_LOSS)
     return known
+
+
+def _question_meant(name: str) -> str:
+    from spotify_hist.analytics import catalogue
+
+    return f"Did you mean query {name}?" if name in (*catalogue.names(), "sql") else ""
 
 
 def _has_work_to_report() -> bool:

@@ -147,8 +147,12 @@ class Output:
         """A failure and its next step, on stderr; `about` names whom it struck."""
         message = f"{about}: {error.message}" if about else error.message
         if as_json or self._log_json:
-            told = {"error": error.as_dict() | {"message": message}}
-            _say(_encoded(told, sys.stderr.encoding) + "\n")
+            # Half a character, of a name that is no UTF-8, is no JSON to strict readers.
+            told = {
+                key: printable(value) if isinstance(value, str) else value
+                for key, value in (error.as_dict() | {"message": message}).items()
+            }
+            _say(_encoded({"error": told}, sys.stderr.encoding) + "\n")
         else:
             _say(_wrapped(f"Error: {message} {error.hint}".rstrip(), sys.stderr))
 

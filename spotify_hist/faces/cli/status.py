@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from spotify_hist.errors import ExitCode
+from spotify_hist.errors import ExitCode, UsageError
 from spotify_hist.faces import shapes
 from spotify_hist.faces.cli import listing
 from spotify_hist.model import iso
@@ -52,6 +52,7 @@ def status(app: App, form: str, check: bool) -> int:
     wait_s = min(app.settings.number("database.wait_s"), _PATIENCE_S)
     now = app.now()
     found = look(app.settings, Database(app.settings.database, wait_s), lambda: app.vault, now)
+    _refuse_nobody(app, found)
     steps = advice.next_steps(found, app.settings, now)
     problems = checks.run(found, app.settings, now)
     if form == "json":
@@ -64,6 +65,16 @@ def status(app: App, form: str, check: bool) -> int:
     else:
         _tell(app, found, steps, now)
     return int(checks.exit_code(problems) if check else ExitCode.OK)
+
+
+def _refuse_nobody(app: App, found: Status) -> None:
+    """UsageError for a --user that no listener is called: that all is well is not about them."""
+    known = [each.name for each in found.listeners]
+    if app.user is not None and found.is_read and app.user not in known:
+        raise UsageError(
+            f"There is no listener called '{app.user}'.",
+            hint=f"Known listeners: {', '.join(known) or 'none yet'}.",
+        )
 
 
 def _check(app: App, problems: Sequence[Problem]) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spotify_hist.faces.server.visible import visible
+from spotify_hist.faces.server.visible import in_json, visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,9 +49,9 @@ class Refusal:
 
 
 def as_json(value: object) -> bytes:
-    """Compact UTF-8 JSON; a lone surrogate stays an escape, so that any text can be sent."""
+    """Compact UTF-8 JSON; a lone surrogate, and what a reader would not see, is an escape."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.encode("utf-8", "backslashreplace")
+    return in_json(text).encode()
 
 
 def internal_error() -> Refusal:
