@@ -322,8 +322,11 @@ def test_without_a_memory_the_last_poll_tells_how_long(anna: Household) -> None:
     """The checkpoint in the history."""
     spoil_the_memory(anna)
     break_spotify(anna)
-    told = [isinstance(each, NeedsPerson) for each in fail_for(anna, 25)]
-    assert told == [False] * 23 + [True] * 2
+    errors = fail_for(anna, 25)
+    assert [isinstance(each, NeedsPerson) for each in errors] == [False] * 23 + [True] * 2
+    assert errors[-1] is not None
+    assert "Plays are being lost meanwhile" in errors[-1].hint
+    assert "nothing was lost" not in errors[-1].hint
 
 
 def test_without_memory_and_history_the_oldest_page_that_waits_tells(anna: Household) -> None:
@@ -362,8 +365,11 @@ def test_a_full_disk_is_told_after_a_day(anna: Household, monkeypatch: pytest.Mo
         raise OSError(28, os.strerror(28))
 
     monkeypatch.setattr("spotify_hist.collect.spool.os.fsync", full)
-    told = [isinstance(each, NeedsPerson) for each in fail_for(anna, 25)]
-    assert told == [False] * 23 + [True] * 2
+    errors = fail_for(anna, 25)
+    assert [isinstance(each, NeedsPerson) for each in errors] == [False] * 23 + [True] * 2
+    assert errors[-1] is not None
+    assert "Plays are being lost meanwhile" in errors[-1].hint
+    assert "nothing was lost" not in errors[-1].hint
 
 
 # --- the memory itself ----------------------------------------------------------------------------

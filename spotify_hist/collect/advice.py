@@ -44,7 +44,7 @@ def next_steps(status: Status, settings: Settings, now: datetime) -> list[str]:
         ),
         *_about_logins(status),
         *_about_what_waits(status, settings, now),
-        *_about_outages(status, now),
+        *about_outages(status, now),
         *_about_polls(status, now),
         *_about_doubles(status),
         *_about_gaps(status),
@@ -98,7 +98,8 @@ def _about_what_waits(status: Status, settings: Settings, now: datetime) -> Iter
         )
 
 
-def _about_outages(status: Status, now: datetime) -> Iterator[str]:
+def about_outages(status: Status, now: datetime) -> Iterator[str]:
+    """Whom no run has collected for of late, since when, why, and what to do."""
     for each in status.listeners:
         if not _is_collected(each, status) or not _is_late(each, now):
             continue

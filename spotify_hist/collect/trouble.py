@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from spotify_hist.store.database import Database
 
 _LOST = "Plays are being lost meanwhile."
+_NOTHING_LOST = "; nothing was lost"
 _BY_HAND = (
     "See in a browser whether this machine reaches Spotify, and whether there is a newer "
     "spotify-hist."
@@ -125,7 +126,10 @@ def in_words(user: str, outage: Outage, now: datetime) -> str:
 def next_step(outage: Outage) -> str:
     """What to do about an outage, and what it costs."""
     hint = _BY_HAND if outage.hint == Temporary.hint else outage.hint
-    return f"{hint} {_LOST}" if outage.is_lossy else hint
+    if not outage.is_lossy:
+        return hint
+    # What was fetched may be safe; what passes meanwhile is not.
+    return f"{hint.replace(_NOTHING_LOST, '')} {_LOST}"
 
 
 def recovery(user: str, outage: Outage) -> str:

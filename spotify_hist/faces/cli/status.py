@@ -59,7 +59,7 @@ def status(app: App, form: str, check: bool) -> int:
         warnings = advice.warnings(found)
         app.out.json(shapes.status(app.settings, found, problems, warnings, steps))
     elif check:
-        _check(app, problems)
+        _check(app, problems, list(advice.about_outages(found, now)))
     elif found.database_bytes is None and not found.listeners and not found.problems:
         _welcome(app, steps)
     else:
@@ -77,11 +77,15 @@ def _refuse_nobody(app: App, found: Status) -> None:
         )
 
 
-def _check(app: App, problems: Sequence[Problem]) -> None:
+def _check(app: App, problems: Sequence[Problem], outages: Sequence[str]) -> None:
+    """What is wrong, else what may pass by itself: too young to call a person for."""
     for problem in problems:
         app.out.sentence(problem.in_words())
-    if not problems:
-        app.out.line("All is well.")
+    if problems:
+        return
+    app.out.line("Nothing needs a person yet." if outages else "All is well.")
+    for outage in outages:
+        app.out.sentence(outage)
 
 
 def _welcome(app: App, steps: Sequence[str]) -> None:
