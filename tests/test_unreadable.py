@@ -146,6 +146,37 @@ def test_a_spoiled_uri_makes_no_second_play(spool: Spool, database: Database) ->
     assert count(database) == 1
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["first", "last"])
+def test_a_name_with_a_bad_byte_gives_way_to_the_whole_one(
+    spool: Spool, database: Database, order: tuple[int, int]
+) -> None:
+    """Of track, artist and album alike, whichever page came first."""
+    names = {"Jóga": b"J\xf3ga", "Björk": b"Bj\xf6rk", "Ævi": b"\xc6vi"}
+    track = API["track"]
+    assert isinstance(track, dict)
+    artist, album = track["artists"][0], track["album"]
+    track = track | {
+        "name": "Jóga",
+        "artists": [artist | {"name": "Björk"}],
+        "album": album | {"name": "Ævi", "artists": [artist | {"name": "Björk"}]},
+    }
+    whole = json.dumps({"items": [item(0, track=track)], "next": None}, ensure_ascii=False).encode()
+    damaged = whole
+    for name, bytes_ in names.items():
+        damaged = damaged.replace(name.encode(), bytes_)
+    for number in order:
+        spool.add(ANN, (damaged, whole)[number], NOW + timedelta(minutes=number))
+        drained(spool, database)
+    assert count(database) == 1
+    with database.read() as connection:
+        told = connection.execute(
+            "select tracks.title, artists.name, albums.name from plays"
+            " join tracks using (track_id) join artists using (artist_id)"
+            " join albums using (album_id)"
+        ).fetchall()
+    assert told == [("Jóga", "Björk", "Ævi")]
+
+
 ENCODINGS = {
     "utf-8": b"", "utf-8-sig": b"", "utf-16": b"", "utf-16-le": b"", "utf-16-be": b"",
     "utf-16-le with mark": codecs.BOM_UTF16_LE, "utf-32": b"", "utf-32-be": b"",

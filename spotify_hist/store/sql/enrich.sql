@@ -231,7 +231,10 @@ from songs
 where album_id is not null and album is not null
 group by album_id
 on conflict (album_id) do update set
-    name = greatest(albums.name, excluded.name),
+    name = case
+        when contains(albums.name, chr(65533)) then excluded.name
+        else greatest(albums.name, excluded.name)
+    end,
     release_date = coalesce(excluded.release_date, albums.release_date),
     image_url = coalesce(excluded.image_url, albums.image_url);
 

@@ -226,7 +226,8 @@ create or replace temp view told as select * from told_rows;
 
 -- step: upsert_tracks
 -- Which source names a track best: api, then extended, then account, then scrobblers; then the
--- latest play. A maximum of all that is stored, so that the order of arrival does not matter.
+-- latest play; a title with a character that could not be read names it worst. A maximum of all
+-- that is stored, so that the order of arrival does not matter.
 insert into tracks by name
 with
 
@@ -234,7 +235,13 @@ named as (
     select
         track_id,
         max(row(
-            case source when 'api' then 3 when 'extended' then 2 when 'account' then 1 else 0 end,
+            case
+                when contains(title, chr(65533)) then 0
+                when source = 'api' then 3
+                when source = 'extended' then 2
+                when source = 'account' then 1
+                else 0
+            end,
             played_at, title, artist_id, album_id, kind
         )) as best
     from told
@@ -264,20 +271,27 @@ where
     );
 
 -- step: upsert_artists
+-- Any name rather than one with a character that could not be read, and that rather than none.
 insert into artists by name
-select artist_id, max(artist) as name
+select artist_id, max(row(not contains(artist, chr(65533)), artist))[2] as name
 from told
 where artist is not null
 group by artist_id
-on conflict (artist_id) do update set name = greatest(artists.name, excluded.name);
+on conflict (artist_id) do update set name = excluded.name
+where
+    row(not contains(excluded.name, chr(65533)), excluded.name)
+    > row(artists.name <> '' and not contains(artists.name, chr(65533)), artists.name);
 
 -- step: upsert_albums
 insert into albums by name
-select album_id, max(album) as name
+select album_id, max(row(not contains(album, chr(65533)), album))[2] as name
 from told
 where album is not null
 group by album_id
-on conflict (album_id) do update set name = greatest(albums.name, excluded.name);
+on conflict (album_id) do update set name = excluded.name
+where
+    row(not contains(excluded.name, chr(65533)), excluded.name)
+    > row(albums.name <> '' and not contains(albums.name, chr(65533)), albums.name);
 
 -- step: find_names
 -- grain: one name that is told of one id. Exports name the album's artist (FACTS 5.3).
@@ -389,7 +403,10 @@ insert into artists by name
 select artist_id, max(name) as name
 from credits
 group by artist_id
-on conflict (artist_id) do update set name = greatest(artists.name, excluded.name);
+on conflict (artist_id) do update set name = excluded.name
+where
+    row(not contains(excluded.name, chr(65533)), excluded.name)
+    > row(artists.name <> '' and not contains(artists.name, chr(65533)), artists.name);
 
 -- step: upsert_credits
 insert into track_artists by name
