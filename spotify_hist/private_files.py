@@ -5,6 +5,7 @@ Never changes a directory that was there, nor what belongs to somebody else.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from contextlib import contextmanager, suppress
@@ -45,7 +46,8 @@ def umask_at_start() -> Iterator[None]:
 def make_directory(directory: Path) -> None:
     """Make a directory and those missing above it, each for its owner alone under any umask.
 
-    One that is there stays as it is: whoever made it may share it on purpose. Raises OSError.
+    One that is there stays as it is: whoever made it may share it on purpose. Raises OSError:
+    NotADirectoryError for a file in its place, since "File exists" tells nobody what is wrong.
     """
     try:
         directory.mkdir(mode=0o700)
@@ -54,6 +56,11 @@ def make_directory(directory: Path) -> None:
             raise
         make_directory(directory.parent)
         make_directory(directory)
+    except FileExistsError:
+        if not directory.is_dir():
+            raise NotADirectoryError(
+                errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(directory)
+            ) from None
     except OSError:
         if not directory.is_dir():
             raise

@@ -301,13 +301,13 @@ def test_a_folder_that_hands_its_group_on_keeps_doing_so(tmp_path: Path) -> None
     assert mode(tmp_path / "a") & stat.S_ISGID == mode(tmp_path) & stat.S_ISGID
 
 
-def test_a_folder_below_a_file_cannot_be_made(tmp_path: Path) -> None:
-    """It is the system's own error, as for any folder."""
+@pytest.mark.parametrize("name", ["file", "file/folder"])
+def test_a_folder_below_or_in_place_of_a_file_cannot_be_made(name: str, tmp_path: Path) -> None:
+    """The system's word for the second is "File exists", which tells nobody what is wrong."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(NotADirectoryError):
-        private_files.make_directory(tmp_path / "file" / "folder")
-    with pytest.raises(FileExistsError):
-        private_files.make_directory(tmp_path / "file")
+    with pytest.raises(NotADirectoryError, match="Not a directory") as caught:
+        private_files.make_directory(tmp_path / name)
+    assert caught.value.filename == str(tmp_path / name)
 
 
 def test_a_browser_is_started_with_the_person_s_own_umask(

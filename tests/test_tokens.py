@@ -172,6 +172,15 @@ def test_a_damaged_file_is_an_error_and_never_no_tokens(
     assert path.read_bytes() == content
 
 
+def test_a_file_in_the_place_of_their_directory_is_said_to_be_one(
+    file: TokenFile, tmp_path: Path
+) -> None:
+    """Nothing in it could be mended or removed."""
+    (tmp_path / "tokens").touch()
+    with pytest.raises(VaultError, match="is a file, and no directory"):
+        file.tokens()
+
+
 def test_tokens_made_at_the_same_time_are_all_kept(tmp_path: Path, clock: Clock) -> None:
     """The lock orders those who change the file."""
 

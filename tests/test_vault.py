@@ -197,6 +197,16 @@ def test_a_damaged_token_or_key_file_is_an_error_with_a_remedy(
         vault.load("acc-1")
 
 
+def test_a_file_in_the_place_of_the_vault_is_moved_away(tmp_path: Path) -> None:
+    """A mode of it would help nobody."""
+    (tmp_path / "vault").touch()
+    folder = Folder(tmp_path / "vault", "the logins")
+    with pytest.raises(VaultError, match="Not a directory") as caught, folder.lock("x", 0, ""):
+        pass
+    assert "mv " in caught.value.hint
+    assert "chmod" not in caught.value.hint
+
+
 def test_a_damaged_token_stops_nobody_else_and_is_told_apart(tmp_path: Path) -> None:
     """The readable logins go on; the other is named by what can be made of its account id."""
     vault = Vault(tmp_path, KEY)

@@ -64,7 +64,7 @@ def test_a_terminal_counts_down_in_one_line(monkeypatch: pytest.MonkeyPatch) -> 
     waiting("import", 8.0)
     waiting("", 0.0)
     parts = terminal.getvalue().split("\r\x1b[K")
-    assert parts[1] == "Waiting for a program with a name that "
+    assert parts[1] == "Waiting for …er than the line, 9 s left"
     assert parts[2:] == ["Waiting for import, 8 s left", ""]
     assert "\n" not in terminal.getvalue()
     assert told == ["pause", "go on"]
@@ -88,3 +88,17 @@ def test_every_question_tells_that_it_waits(
         assert main.run(command) == 5
     first, *_ = capsys.readouterr().err.splitlines()
     assert first.startswith("Waiting for spotify-hist import (pid ")
+
+
+def test_however_long_the_name_of_a_program_the_seconds_are_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without them it looks like a hang; of a path the end tells most."""
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    monkeypatch.setenv("COLUMNS", "50")
+    monkeypatch.setenv("TERM", "xterm")
+    Waiting(Output())("/home/somebody/with/a/long/path/bin/python3.11 (pid 7)", 29.0)
+    line = terminal.getvalue().removeprefix("\r\x1b[K")
+    assert len(line) == 49
+    assert line.startswith("Waiting for …")
+    assert line.endswith("bin/python3.11 (pid 7), 29 s left")

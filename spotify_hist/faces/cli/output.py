@@ -109,14 +109,18 @@ class Output:
         if even_if_quiet or not self.quiet:
             self._say("warning", f"Warning: {text}")
 
-    def passing(self, text: str) -> bool:
+    def passing(self, beginning: str, end: str = "") -> bool:
         """A line on a terminal that the next one takes the place of, '' to take it away; whether
-        there is a terminal to show it on."""
+        there is a terminal to show it on. What is too much between its beginning and the last of
+        its end is left out."""
         if self._log_json or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
             return False
         if not self.quiet:
+            beginning, end = printable(beginning), printable(end)
             width = shutil.get_terminal_size().columns - 1
-            _say("\r\x1b[K" + printable(text)[:width])
+            if len(beginning) + len(end) > width:
+                end = "…" + end[len(beginning) + len(end) - width + 1 :]
+            _say("\r\x1b[K" + (beginning + end)[:width])
         return True
 
     def ask(self, question: str) -> str:

@@ -33,19 +33,19 @@ class Waiting:
     def __call__(self, holder: str, left_s: float) -> None:
         """As `store.gate.OnWait`."""
         if holder:
-            self._show(f"Waiting for {holder}, {left_s:.0f} s left")
+            self._show("Waiting for ", f"{holder}, {left_s:.0f} s left")
         elif self._is_shown:
             self._is_shown, self._next_s = False, None
             self._out.passing("")
             self.go_on()
 
-    def _show(self, text: str) -> None:
+    def _show(self, beginning: str, end: str) -> None:
         if not self._is_shown:
             self._is_shown = True
             self.pause()
-        if self._out.passing(text):
+        if self._out.passing(beginning, end):
             return
         now = self._clock()
         if self._next_s is None or now >= self._next_s:
             self._next_s = now + _AGAIN_S
-            self._out.note(f"{text}.")
+            self._out.note(f"{beginning}{end}.")

@@ -196,6 +196,11 @@ def _new_id() -> str:
 
 
 def _unusable(path: Path, why: str) -> VaultError:
+    if path.parent.is_file():
+        return VaultError(
+            f"The tokens cannot be read: {path.parent} is a file, and no directory.",
+            hint="Move it away.",
+        )
     return VaultError(
         f"The tokens in {path} cannot be read: {why}.",
         hint="Mend or remove that file, then make the tokens anew with 'tokens create'.",

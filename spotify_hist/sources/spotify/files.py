@@ -164,17 +164,20 @@ class Folder:
             path, what = self.directory, f"The directory of {self._holds}, {self.directory},"
             # Where a folder above is at fault, or this one, the system names that.
             named = None if error.filename is None else Path(os.fsdecode(error.filename))
-            if name is not None and (named is None or named.parent == self.directory):
+            is_within = named is None or named.parent == self.directory
+            if name is not None and is_within and not self.directory.is_file():
                 path, what = self.directory / name, f"{self.directory / name}, of {self._holds},"
             hint = how_to_take_back(path)
             raise VaultError(
                 f"{what} cannot be used: {why}.",
-                hint=f"{hint}." if hint else _mend(path),
+                hint=f"{hint}." if hint else _mend(path, wants_directory=path == self.directory),
             ) from None
 
 
-def _mend(path: Path) -> str:
+def _mend(path: Path, *, wants_directory: bool) -> str:
     """The step for what is ours and still cannot be used."""
     import shlex
 
+    if wants_directory and path.is_file():
+        return f"It is a file: 'mv {shlex.quote(str(path))} {shlex.quote(f'{path}.away')}'."
     return _MEND_FILE.format(shlex.quote(str(path))) if path.is_file() else _MEND
