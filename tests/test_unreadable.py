@@ -525,6 +525,12 @@ def test_a_page_that_is_mostly_unreadable_ends_a_command_with_6_and_status_tells
     assert as_json["unreadable"] == {
         "pages": 1, "items": 4, "reasons": {'"played_at" is not a time': 4}
     }  # fmt: skip
+    check = process("status", "--check", **variables)
+    assert check.code == 7
+    assert "What you delete there is told of no more." in check.out
+    for path in (anna.settings.spool / "failed").iterdir():
+        path.unlink()
+    assert process("status", "--check", **variables).out == "All is well.\n"
 
 
 def test_a_poll_reads_a_page_as_far_as_it_goes(anna: Household) -> None:

@@ -183,7 +183,8 @@ def pages_are_understood(snapshot: Snapshot) -> Iterator[Problem]:
             "failed_pages",
             f"{what} could not be understood: {in_words(found.reasons)}.",
             f"Nothing is lost: see {snapshot.settings.spool / 'failed'}. A newer version takes in "
-            "what it can read by itself; upgrade, or please report it.",
+            "what it can read by itself; upgrade, or please report it. What you delete there is "
+            "told of no more.",
         )
 
 
