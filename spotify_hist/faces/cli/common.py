@@ -5,7 +5,6 @@ Never runs a command.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import click
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _PATHS = ("DIR", "FILE")
-_COMMON = re.compile(r"-[vq]+|--verbose|--quiet|--user(=.*)?", re.DOTALL)
+_COMMON = ("--user", "--verbose", "--quiet")
 
 
 def _name_user(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
@@ -67,9 +66,15 @@ def _options() -> tuple[click.Option, ...]:
 def common_words(args: Sequence[str]) -> int:
     """How many words in front are common options: a word that names a command may come then."""
     at = 0
-    while at < len(args) and _COMMON.fullmatch(args[at]):
+    while at < len(args) and _is_common(args[at]):
         at += 2 if args[at] == "--user" else 1
     return at
+
+
+def _is_common(word: str) -> bool:
+    # No pattern: compiling one would be a part of the start of every command.
+    is_short = word.startswith("-") and word.strip("vq") == "-"
+    return (is_short and len(word) > 1) or word.partition("=")[0] in _COMMON
 
 
 class Text(click.ParamType[str]):
