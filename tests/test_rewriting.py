@@ -261,3 +261,23 @@ def test_the_disk_that_a_link_leads_to_is_looked_at(home: Path, tmp_path: Path) 
 
     assert said.code == ExitCode.NEEDS_PERSON
     assert f"The disk of {tmp_path / 'disk'} is nearly full" in said.out
+
+
+def test_a_log_that_was_half_put_together_hinders_nothing_and_goes(home: Path) -> None:
+    """DuckDB makes it of the logs it found after a crash, and never reads one that it left."""
+    left = home / "history.duckdb.wal.recovery"
+    left.write_bytes(b"half of a log with Zyxomma in it")
+
+    said = _remove(home)
+
+    assert said.code == 0, said.err
+    assert not left.exists()
+
+
+def test_what_is_in_the_way_of_a_rewrite_is_named(home: Path) -> None:
+    (home / "history.duckdb.new").mkdir()
+
+    said = command(home, 0, "users", "remove", "bob", "--yes")
+
+    assert said.code == ExitCode.BAD_INPUT
+    assert "history.duckdb.new cannot be made: Is a directory" in said.err

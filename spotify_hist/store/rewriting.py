@@ -29,8 +29,11 @@ if TYPE_CHECKING:
 
 # What a new file needs beside the rows: DuckDB's first blocks, and the log of the deletion.
 _SPARE_BYTES = 4 * 1024 * 1024
-# What DuckDB keeps beside a file while it works: `.checkpoint` and `.recovery` since 1.5.
-_LOG_ENDINGS = ("", ".checkpoint", ".recovery")
+# What DuckDB keeps beside a file while it works: `.checkpoint` since 1.5; and `.recovery`, into
+# which it puts both together after a crash. They stay until that took the log's place, so that one
+# that lies about holds nothing of its own, and DuckDB never reads it.
+_LOG_ENDINGS = ("", ".checkpoint")
+_PUT_TOGETHER = ".recovery"
 
 
 # What there is in a database: a kind of thing, the schema it is in, its name, and what it says.
@@ -157,7 +160,7 @@ def made_anew(path: Path) -> Iterator[Path]:
         if error.errno in FULL:
             raise StorageFull(f"The disk of {path} is full.") from None
         raise BadInput(
-            f"{path} cannot be made: {error.strerror}.",
+            f"{error.filename or path} cannot be made: {error.strerror}.",
             hint="Make that directory writable, or set SPOTIFY_HIST_HOME to another one.",
         ) from None
     finally:
@@ -167,13 +170,14 @@ def made_anew(path: Path) -> Iterator[Path]:
 
 def _take_place(making: Path, path: Path) -> None:
     # A log that stays would be taken for the new file's.
-    if unsettled_logs(path):
+    if logs := unsettled_logs(path):
         if path.exists():
             raise BadInput(
-                f"{log_of(path)} could not be taken into {path}.",
+                f"{logs[0]} could not be taken into {path}.",
                 hint="The history is as it was. Run the same command again.",
             )
         raise log_without_file(path)
+    _put_together(path).unlink(missing_ok=True)
     making.chmod(0o600)
     with suppress(FileNotFoundError):
         before = path.stat()
@@ -222,7 +226,8 @@ def _busy(path: Path, what: str) -> DatabaseBusy:
 def leftovers(path: Path) -> list[Path]:
     """What a rewrite of this file that was killed has left beside it."""
     making = path.with_name(path.name + ".new")
-    return [each for each in (making, *_logs(making)) if os.path.lexists(each)]
+    beside = (making, *_logs(making), _put_together(making))
+    return [each for each in beside if os.path.lexists(each)]
 
 
 def clear(path: Path) -> None:
@@ -244,6 +249,11 @@ def unsettled_logs(path: Path) -> list[Path]:
 def _logs(path: Path) -> list[Path]:
     log = log_of(path)
     return [log.with_name(log.name + ending) for ending in _LOG_ENDINGS]
+
+
+def _put_together(path: Path) -> Path:
+    log = log_of(path)
+    return log.with_name(log.name + _PUT_TOGETHER)
 
 
 def require_space(path: Path) -> None:
