@@ -281,3 +281,28 @@ def test_what_is_in_the_way_of_a_rewrite_is_named(home: Path) -> None:
 
     assert said.code == ExitCode.BAD_INPUT
     assert "history.duckdb.new cannot be made: Is a directory" in said.err
+
+
+@pytest.mark.parametrize("words", [("users", "remove", "bob", "--yes"), ("sync",)])
+def test_what_a_killed_import_had_unpacked_is_cleared_away(
+    home: Path, words: tuple[str, ...]
+) -> None:
+    """It holds a listener's whole export, and nobody may import again for long."""
+    left = home / "uploads" / "import-left" / "1.json"
+    left.parent.mkdir(parents=True)
+    left.write_text('[{"track": "Zyxomma"}]')
+
+    command(home, 0, *words)
+
+    assert not left.parent.exists()
+
+
+def test_a_removal_that_was_stopped_clears_it_away_when_it_is_finished(home: Path) -> None:
+    with Database(home / "history.duckdb", 20).write("test") as connection:
+        rewriting.owe(connection, "eve", _NOW)
+    left = home / "uploads" / "import-left"
+    left.mkdir(parents=True)
+
+    assert command(home, 0, "users", "remove", "eve", "--yes").code == 0
+
+    assert not left.exists()

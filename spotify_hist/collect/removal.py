@@ -8,6 +8,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from spotify_hist.collect import workspace
 from spotify_hist.collect.outages import Outages
 from spotify_hist.collect.spool import Spool
 from spotify_hist.collect.turns import turn
@@ -54,11 +55,11 @@ def remove_listener(
                 Spool(settings.spool).forget(listener.account)
             removed = removal.remove(connection, listener)
             rewriting.owe(connection, name, now)
-        _rewrite(database, name)
+        _rewrite(settings, database, name)
         return removed
 
 
-def finish_removal(database: Database, name: str) -> bool:
+def finish_removal(settings: Settings, database: Database, name: str) -> bool:
     """Write the file anew where a removal of this listener was stopped before that; whether it was.
 
     Raises the errors of the store.
@@ -66,11 +67,13 @@ def finish_removal(database: Database, name: str) -> bool:
     with database.read() as connection:
         is_owed = rewriting.is_owed(connection, name)
     if is_owed:
-        _rewrite(database, name)
+        _rewrite(settings, database, name)
     return is_owed
 
 
-def _rewrite(database: Database, name: str) -> None:
+def _rewrite(settings: Settings, database: Database, name: str) -> None:
+    # What an import of theirs that was killed had unpacked is theirs, too.
+    workspace.clear_away(settings.scratch)
     try:
         database.rewrite("users remove")
     except SpotifyHistError as error:

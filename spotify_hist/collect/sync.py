@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from spotify_hist.collect import workspace
 from spotify_hist.collect.backfill import UserBackfill, backfill
 from spotify_hist.collect.pages import Clock, Outcome, drain
 from spotify_hist.collect.poll import UserPoll, poll
@@ -120,6 +121,7 @@ class _Run:
         self._done = replace(self._done, notes=(*self._done.notes, text))
 
     def _import(self) -> None:
+        workspace.clear_away(self._settings.scratch)
         taken = import_pending(self._settings, self._database, self._clock)
         self._done = replace(self._done, imports=tuple(taken))
 

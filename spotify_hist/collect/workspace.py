@@ -82,14 +82,26 @@ def _directory_of_our_own(parent: Path) -> Iterator[Path]:
     make_directory(parent)
     with ExitStack() as in_use:
         with _locked(parent):
-            for path in parent.glob(_PREFIX + "*"):
-                with suppress(BlockingIOError, FileNotFoundError), _locked(path, fcntl.LOCK_NB):
-                    shutil.rmtree(path, ignore_errors=True)
+            _remove_unused(parent)
             with interrupts.held():  # made without being removed afterwards, it would stay
                 directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
                 in_use.enter_context(_locked(directory))
                 in_use.callback(shutil.rmtree, directory, ignore_errors=True)
         yield directory
+
+
+def clear_away(parent: Path) -> list[Path]:
+    """Remove what imports that were killed have left: it holds all that they had read. Those
+    directories that stay, in use or not to be removed."""
+    with suppress(OSError), _locked(parent):
+        _remove_unused(parent)
+    return sorted(parent.glob(_PREFIX + "*"))
+
+
+def _remove_unused(parent: Path) -> None:
+    for path in parent.glob(_PREFIX + "*"):
+        with suppress(BlockingIOError, FileNotFoundError), _locked(path, fcntl.LOCK_NB):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 @contextmanager

@@ -163,7 +163,7 @@ def remove(app: App, name: str, yes: bool) -> None:
 
     with app.database.read() as connection:
         is_known = any(each.name == name for each in listeners.listeners(connection))
-    if not is_known and finish_removal(app.database, name):
+    if not is_known and finish_removal(app.settings, app.database, name):
         app.out.line(f"'{name}' was deleted before; nothing of theirs is left in the file now.")
         return
     with app.database.read() as connection:
