@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 Rows = tuple[tuple[object, ...], ...]
 
 EXPORT = "out"  # where in a home an export goes
+# What DuckDB takes into the file with the next write, and locks that stay once somebody failed.
 _LOG = {"history.duckdb.wal"}
+_LOCKS = {"outages/lock"}
 # Whoever is not told that an import was done gives the command once more, and has another account
 # of nothing but duplicates.
 _COUNTED = """
@@ -130,7 +132,7 @@ def read(home: Path) -> State:
                 " from coverage_gaps as gap",
             ),
             exported=_exported(home / EXPORT),
-            files=tuple((path,) for path in sorted(paths - _LOG)),
+            files=tuple((path,) for path in sorted(paths - _LOG - _LOCKS)),
             log=tuple((path,) for path in paths & _LOG),
             scratch=tuple((path,) for path in left),
         )

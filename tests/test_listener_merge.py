@@ -225,3 +225,20 @@ def test_a_listener_without_an_account_takes_over_the_other_ones(
         found = {each.name: each.account for each in listeners.listeners(connection)}
     assert found == {"name-0": BOTH, "local": OTHER}
     assert len(Vault(settings.vault, None).tokens()) == 2
+
+
+def test_each_known_by_another_of_its_ids_alone_is_known_by_both_afterwards(
+    settings: Settings, database: Database, tmp_path: Path
+) -> None:
+    """Whichever of the two `/me` tells next, no second listener is made of it."""
+    by_id, by_account = Account("ada", "ada", None), Account("acc-9", None, "Ada")
+    two(settings, database, by_id, by_account, tmp_path)
+    done = process("users", "merge", "name-0", "name-1", "--yes")
+    assert done.code == 0, done.err
+    assert "two Spotify accounts" not in done.out + done.err
+    with database.write("test") as connection:
+        (merged,) = listeners.listeners(connection)
+        assert merged.account == Account("acc-9", "ada", "Ada")
+        for account in (by_id, by_account):
+            found = listeners.listener_for_account(connection, account, NOW)
+            assert found.user_id == merged.user_id

@@ -37,12 +37,18 @@ class Merged:
 
 def account_of_both(listener: Listener, other: Listener) -> Account | None:
     """The account of the listener they become: the first one's, else the other's; of one account
-    whatever is known of it."""
-    if listener.account is None or other.account is None:
-        return listener.account or other.account
-    if listener.account.is_same_as(other.account):
-        return listener.account.with_ids_of(other.account)
-    return listener.account
+    whatever is known of it. Where each is known by another of its two ids alone, the person's word
+    is that they are one."""
+    mine, theirs = listener.account, other.account
+    if mine is None or theirs is None:
+        return mine or theirs
+    by_account_id = theirs if mine.is_by_spotify_id else mine
+    is_half_known = (
+        mine.is_by_spotify_id != theirs.is_by_spotify_id and by_account_id.spotify_id is None
+    )
+    if is_half_known or mine.is_same_as(theirs):
+        return mine.with_ids_of(theirs)
+    return mine
 
 
 def merge(connection: Connection, listener: Listener, other: Listener, now: datetime) -> Merged:

@@ -89,11 +89,10 @@ class LazyGroup(click.Group):
             return super().resolve_command(ctx, args)
         from spotify_hist.faces.cli.common import nearest
 
+        meant = _question_meant(name) or nearest(name, _COMMANDS)
         raise UsageError(
             f"There is no command called '{name}'.",
-            hint=_question_meant(name)
-            or nearest(name, _COMMANDS)
-            or "List them with 'spotify-hist --help'.",
+            hint=f"{meant} See 'spotify-hist --help'.".lstrip(),
         )
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -196,12 +196,13 @@ def merge(app: App, name: str, other: str, yes: bool, form: str) -> None:
     and OTHER is gone. Asks for the name of OTHER first.
     """
     from spotify_hist.collect import listener_merge
+    from spotify_hist.store.listener_merge import account_of_both
 
     with app.database.read() as connection:
         both = listener_merge.find_both(connection, name, other)
     app.out.note(f"This makes everything of '{other}' part of '{name}'. It cannot be undone.")
-    accounts = [each.account for each in both]
-    if accounts[0] and accounts[1] and not accounts[0].is_same_as(accounts[1]):
+    kept, theirs = account_of_both(*both), both[1].account
+    if kept and theirs and not kept.is_same_as(theirs):
         app.out.note(
             f"They are two Spotify accounts: that of '{name}' is collected from, and the login of "
             f"'{other}' goes."
