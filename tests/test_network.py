@@ -216,9 +216,12 @@ def test_an_entry_that_is_none_is_left_out_and_the_others_are_heeded(
 @examples(deadline=None, max_examples=300)
 @given(text=st.text(max_size=40) | st.from_regex(r"[a-z0-9:/.*\[\],@% -]{0,40}", fullmatch=True))
 def test_whatever_the_variables_hold_something_is_made_of_it(text: str) -> None:
-    """Never an error."""
-    network._exceptions(text)
-    network._proxy("http", text, httpx.create_ssl_context(verify=False))
+    """Never an error: a way that can be taken, or none."""
+    url = httpx.URL("http://127.0.0.1:8888/v1/me")
+    for exception in network._exceptions(text):
+        assert exception is None or exception.holds(url) in {True, False}
+    proxy = network._proxy("http", text, httpx.create_ssl_context(verify=False))
+    assert proxy is None or isinstance(proxy, httpx.HTTPTransport)
 
 
 @pytest.mark.parametrize("name", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
