@@ -77,8 +77,8 @@ class State:
     """The history, its accounts but for ids and times, and the names of all files.
 
     `repeats` are imports that brought nothing, and their files: these need not be there. `log` is
-    what DuckDB takes into the file with the next write, `scratch` what imports left behind, which
-    `files` are without.
+    what DuckDB takes into the file with the next write, `scratch` what imports left behind, and
+    `outages` what is remembered of failed runs; `files` are without these.
     """
 
     users: Rows
@@ -94,6 +94,7 @@ class State:
     gaps: Rows
     exported: Rows
     files: Rows
+    outages: Rows
     log: Rows
     scratch: Rows
 
@@ -106,6 +107,7 @@ def read(home: Path) -> State:
         for path in home.rglob("*")
         if path.is_file() and uploads not in path.parents
     }
+    outages = {path for path in paths if path.startswith("outages/")} - _LOCKS
     left = [path.name for path in uploads.glob("*")]
     with Database(home / "history.duckdb", 20).read() as connection:
         checkpoints = _rows(
@@ -132,7 +134,8 @@ def read(home: Path) -> State:
                 " from coverage_gaps as gap",
             ),
             exported=_exported(home / EXPORT),
-            files=tuple((path,) for path in sorted(paths - _LOG - _LOCKS)),
+            files=tuple((path,) for path in sorted(paths - _LOG - _LOCKS - outages)),
+            outages=tuple((path,) for path in sorted(outages)),
             log=tuple((path,) for path in paths & _LOG),
             scratch=tuple((path,) for path in left),
         )
