@@ -394,8 +394,3 @@ def _is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def system_timezone(environ: Mapping[str, str] | None = None) -> str:
-    """The IANA name of the system's time zone, or of the one that stands in for it."""
-    return system_zone.find(environ).name

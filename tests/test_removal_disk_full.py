@@ -111,6 +111,8 @@ def test_a_removal_whose_rewrite_fails_is_finished_by_the_next_writer(
         _fill(disk, 500)
         assert command(home, 0, "users", "rename", "ada", "eve").code == 0
         assert _readable(home)
+        status = json.loads(command(home, 0, "status", "--format", "json").out)
+        assert status["database"]["rewrite_owed"] is True
         assert command(home, 0, "users", "rename", "eve", "ada").code == 0
         (disk / "filler").unlink()
 

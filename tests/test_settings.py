@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from spotify_hist import warn
 from spotify_hist.errors import ExitCode, SettingsError
-from spotify_hist.settings import OPTIONS, Option, Settings, load, system_timezone
+from spotify_hist.settings import OPTIONS, Option, Settings, load
+from spotify_hist.system_zone import find
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -291,24 +292,24 @@ def test_any_text_of_a_number_is_a_number_in_bounds_or_refused(text: str) -> Non
 )
 def test_the_system_s_time_zone_is_that_of_tz(value: str, expected: str) -> None:
     """In each of the forms that POSIX systems allow for a named zone."""
-    assert system_timezone({"TZ": value}) == expected
+    assert find({"TZ": value}).name == expected
 
 
 @pytest.mark.parametrize("value", ["", "CET-1CEST", "Mars/Olympus", "/etc/passwd", "localtime"])
 def test_a_tz_that_names_no_zone_leaves_the_one_of_the_machine(value: str) -> None:
     """Whatever that is, it is a zone, and the same as without TZ."""
-    assert system_timezone({"TZ": value}) == system_timezone({})
-    assert load("/nowhere", {"SPOTIFY_HIST_TIMEZONE": system_timezone({})})
+    assert find({"TZ": value}).name == find({}).name
+    assert load("/nowhere", {"SPOTIFY_HIST_TIMEZONE": find({}).name})
 
 
 def test_the_environment_is_that_of_the_process_unless_given(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`load()` and `system_timezone()` read the real one."""
+    """`load()` and `find()` read the real one."""
     monkeypatch.setenv("SPOTIFY_HIST_CLIENT_ID", "abc")
     assert load().text("client_id") == "abc"
     assert load().data_dir == home
-    assert system_timezone() == os.environ["TZ"]
+    assert find().name == os.environ["TZ"]
 
 
 def test_a_misspelt_variable_is_named_with_what_was_meant(tmp_path: Path) -> None:
