@@ -160,6 +160,16 @@ def local_id(*parts: str | None) -> str:
     return "local:" + hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
+def is_unicode(text: str) -> bool:
+    """Whether text can be kept and sent: no lone surrogate is in it, as JSON's `\\ud800` gives or a
+    byte of the command line that is no UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def well_formed(text: str) -> str:
     """`text` without NUL, and with U+FFFD for lone surrogates, which no UTF-8 and so no file and no
     database can hold: JSON may have them, as from half an emoji."""

@@ -15,6 +15,7 @@ from spotify_hist import config_file as config_file_module
 from spotify_hist import system_zone, warn
 from spotify_hist.disk import unusable_name
 from spotify_hist.errors import SettingsError
+from spotify_hist.model import is_unicode
 from spotify_hist.system_zone import Zone, is_zone
 
 if TYPE_CHECKING:
@@ -368,7 +369,7 @@ def _convert(option: Option, raw: object, origin: str) -> Value:
         + (f" of at least {option.minimum:g}." if option.minimum is not None else "."),
         hint=_ZONE_HINT if option.is_zone else option.help,
     )
-    if isinstance(raw, str) and not option.is_path and not _is_unicode(raw):
+    if isinstance(raw, str) and not option.is_path and not is_unicode(raw):
         raise SettingsError(f"{option.key} (from {origin}) is not valid UTF-8.", hint=option.help)
     if wanted is str:
         if not isinstance(raw, str) or not raw or (option.is_zone and not is_zone(raw)):
@@ -385,12 +386,3 @@ def _convert(option: Option, raw: object, origin: str) -> Value:
     if not math.isfinite(value) or (option.minimum is not None and value < option.minimum):
         raise problem
     return value
-
-
-def _is_unicode(text: str) -> bool:
-    """Whether it can be sent and kept: a byte of the environment that is no UTF-8 cannot."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

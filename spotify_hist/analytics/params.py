@@ -11,7 +11,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Literal
 
 from spotify_hist.errors import UsageError
-from spotify_hist.model import KINDS
+from spotify_hist.model import KINDS, is_unicode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -77,8 +77,7 @@ class Param:
             raise self._refusal(value)
         if self.type == "day" and not _is_day(value):
             raise self._refusal(value)
-        if any("\ud800" <= letter <= "\udfff" for letter in value):
-            # A half of a pair, from JSON's \ud800 or from bytes that are not UTF-8.
+        if not is_unicode(value):
             raise UsageError(
                 f"{self.name} is not valid Unicode text.", hint="Write it as valid UTF-8."
             )

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, cast
 
-from spotify_hist.model import well_formed
+from spotify_hist.model import is_unicode, well_formed
 
 Object = Mapping[str, object]
 
@@ -150,11 +150,7 @@ def clean_text(value: object) -> str | None:
 
 
 def _is_clean(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return "\0" not in text
+    return is_unicode(text) and "\0" not in text
 
 
 def as_object(value: object) -> Object:
